@@ -1,0 +1,1 @@
+"""Boards as code: Grafana and console views of what Qala stores."""

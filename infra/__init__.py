@@ -1,0 +1,1 @@
+"""The command line, the native servers, provisioning and the supervisor."""

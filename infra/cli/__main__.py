@@ -1,0 +1,5 @@
+"""``python -m infra.cli`` is `qala`."""
+
+from infra.cli import main
+
+main()

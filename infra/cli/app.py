@@ -1,0 +1,41 @@
+"""All commands, gathered."""
+
+from __future__ import annotations
+
+import typer
+
+from infra.cli.city import simulate, verify
+from infra.cli.inspect import config, devices, dlq, rules
+from infra.cli.run import provision, ps, servers, up
+from infra.cli.stages import bridge, sink, streams
+
+app = typer.Typer(
+    name="qala",
+    help="A city's telemetry: MQTT into Kafka, Faust over it, InfluxDB and on-call chat behind "
+    "it.\n\n`qala up` starts everything on this machine; the other commands look into it, or run "
+    "one part by itself. Settings: `qala config`.",
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+RUN = "Run everything"
+STAGES = "Run one stage"
+LOOK = "Look into it"
+CITY = "Simulated city"
+
+app.command("up", rich_help_panel=RUN)(up)
+app.command("ps", rich_help_panel=RUN)(ps)
+app.add_typer(servers, name="servers", rich_help_panel=RUN)
+app.command("provision", rich_help_panel=RUN)(provision)
+app.command("bridge", rich_help_panel=STAGES)(bridge)
+app.command("streams", rich_help_panel=STAGES)(streams)
+app.add_typer(sink, name="sink", rich_help_panel=STAGES)
+app.command("simulate", rich_help_panel=CITY)(simulate)
+app.command("verify", rich_help_panel=CITY)(verify)
+app.command("config", rich_help_panel=LOOK)(config)
+app.add_typer(rules, name="rules", rich_help_panel=LOOK)
+app.add_typer(devices, name="devices", rich_help_panel=LOOK)
+app.add_typer(dlq, name="dlq", rich_help_panel=LOOK)

@@ -1,0 +1,83 @@
+"""Running one stage in the foreground: event loop, signals, logs, probe."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+import structlog
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from infra.errors import is_final, is_known, one_line
+from infra.logs import set_up_logs
+from infra.probe import free_name, serve_probe
+from infra.settings_sources import PROCESS_NAME
+from infra.supervisor.records import log_file, remove_record, run_folder, write_record
+from schemas.readiness import Readiness
+
+ResultT = TypeVar("ResultT")
+Work = Callable[[Readiness, CollectorRegistry, asyncio.Event], Awaitable[ResultT]]
+"""A stage with its settings given: runs until the event is set, then ends in order."""
+
+_FAILED: Final = 1
+_log = structlog.stdlib.get_logger()
+
+
+def process_name(data: Path, stage: str) -> str:
+    """The name that `qala ps` shows: the supervisor's choice, or the first that is free."""
+    return os.environ.get(PROCESS_NAME) or free_name(run_folder(data), stage)
+
+
+def run_stage(
+    work: Work[ResultT], *, data: Path, stage: str, name: str, identity: str | None = None
+) -> ResultT:
+    """Run ``work`` until it ends or a signal (SIGINT, SIGTERM) asks it to; gives its result.
+
+    ``identity`` is what ``/ready`` calls this copy (its name where None). A second signal ends
+    the process at once. How a stage ended in an error is left in its record, for a supervisor.
+    """
+    set_up_logs(file=log_file(data, name), process=name)
+    return uvloop.run(_run(work, data.resolve(), stage, name, identity or name))
+
+
+async def _run(work: Work[ResultT], data: Path, stage: str, name: str, identity: str) -> ResultT:
+    stop = asyncio.Event()
+    _on_signals(stop)
+    readiness = Readiness(stage)
+    readiness.working(stage)  # the stage names its own parts
+    registry = CollectorRegistry()
+    folder = run_folder(data)
+    async with serve_probe(
+        folder=folder, name=name, stage=stage, id=identity, readiness=readiness, registry=registry
+    ) as record:
+        _log.info("a stage starts", metrics=f"http://127.0.0.1:{record.port}/metrics")
+        try:
+            result = await work(readiness, registry, stop)
+        except Exception as exc:
+            if not is_known(exc):
+                _log.exception("a stage failed unexpectedly")
+            ended = msgspec.structs.replace(record, ended=one_line(exc), final=is_final(exc))
+            write_record(folder, ended)
+            raise
+    remove_record(folder, record)
+    _log.info("a stage ended")
+    return result
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    def asked(number: signal.Signals) -> None:
+        if stop.is_set():
+            _log.warning("a second signal: ending at once", signal=number.name)
+            os._exit(_FAILED)
+        _log.info("asked to stop", signal=number.name)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked, number)

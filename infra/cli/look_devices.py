@@ -1,0 +1,84 @@
+"""`qala devices list`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+from rich.text import Text
+
+from infra.cli.output import print_json, show, table
+from infra.settings import load_settings
+from infra.topic_reader import last_by_key
+from infra.words import age_words, count_words, state_text
+from schemas.records import DeviceRecord, decode_device
+from schemas.topics import DEVICES
+
+
+def list_devices(
+    site: str | None, state: str | None, *, data: Path | None, as_json: bool, now_s: float
+) -> None:
+    """Print the devices' newest records, those in trouble first.
+
+    Raises:
+        LookupFailedError: Kafka can't be asked.
+    """
+    logging.disable()  # what a client logs of an absent Kafka is in our sentence
+    settings = load_settings(data=data)
+    values = asyncio.run(last_by_key(settings.kafka, DEVICES)).values()
+    found = sorted(filter(None, map(_decoded, values)), key=lambda d: (_rank(d), d.site, d.device))
+    chosen = [
+        device
+        for device in found
+        if (site is None or fnmatchcase(device.site, site))
+        and (state is None or device.state == state)
+    ]
+    if as_json:
+        print_json([msgspec.to_builtins(device) for device in chosen])
+        return
+    numbers = ("heard", "every", "readings", "duplicates", "missing")
+    made = table("site", "device", "kind", "state", *numbers, "note", right=numbers)
+    for device in chosen:
+        made.add_row(*_row(device, now_s))
+    filtered = " of this kind" if found and not chosen else ""
+    show(made, f"no devices{filtered} yet" if not filtered else "no device like that")
+
+
+def _decoded(value: bytes) -> DeviceRecord | None:
+    try:
+        return decode_device(value)
+    except msgspec.DecodeError:
+        return None  # a newer version's; it shows it itself
+
+
+def _rank(device: DeviceRecord) -> int:
+    return ("offline", "stale", "never_seen", "online").index(device.state)
+
+
+def _row(device: DeviceRecord, now_s: float) -> tuple[str | Text, ...]:
+    heard = "never" if device.heard is None else f"{age_words(now_s - device.heard / 1000)} ago"
+    every = "?" if device.interval_ms is None else age_words(device.interval_ms / 1000)
+    return (
+        device.site,
+        device.device,
+        Text(device.kind, style="dim"),
+        state_text(device.state),
+        heard,
+        every,
+        count_words(device.readings),
+        Text(count_words(device.duplicates), style="" if device.duplicates else "dim"),
+        Text(count_words(device.missing), style="yellow" if device.missing else "dim"),
+        _note(device),
+    )
+
+
+def _note(device: DeviceRecord) -> Text:
+    notes = []
+    if device.wrong_clock:
+        notes.append("wrong clock")
+    if device.generation:
+        notes.append(f"counters reset {device.generation} ×")
+    return Text(", ".join(notes), style="yellow")

@@ -1,0 +1,169 @@
+"""`qala ps`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.text import Text
+
+from infra.cli.output import print_json, show, table
+from infra.settings import load_settings
+from infra.supervisor.figures import CPU, MEMORY, of_process, scrape
+from infra.supervisor.keyfigures import KEY_FIGURES, errors_of
+from infra.supervisor.ownership import base_name
+from infra.supervisor.records import (
+    SUPERVISOR,
+    ProbeRecord,
+    ProcessRecord,
+    State,
+    read_probes,
+    read_processes,
+    run_folder,
+)
+from infra.words import age_words, bytes_words, count_words, state_text, utc_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One process as `ps` shows it; ``since`` in s since 1970."""
+
+    name: str
+    pid: int | None
+    state: State
+    restarts: int
+    since: float
+    metrics: dict[str, float | str]
+
+
+def list_processes(*, data: Path | None, as_json: bool) -> None:
+    """Print what runs on the data folder."""
+    folder_of = load_settings(data=data).data.resolve()
+    found = asyncio.run(gather(run_folder(folder_of)))
+    if as_json:
+        print_json([_as_dict(process) for process in found])
+        return
+    numbers = ("pid", "restarts", "received", "lag", "errors", "CPU time", "memory")
+    made = table("name", "state", *numbers, "for", "address", right=numbers, last_wraps=False)
+    now = time.time()
+    for process in found:
+        made.add_row(*_row(process, now))
+    show(made, f"nothing runs on {folder_of}; start everything with `qala up`")
+
+
+async def gather(folder: Path) -> list[Shown]:
+    """What a supervisor runs, in the order of its start, and stages started by hand."""
+    records = [record for record in read_processes(folder) if record.name != SUPERVISOR]
+    probes = {probe.name: probe for probe in read_probes(folder) if probe.process.alive()}
+    names = {record.name for record in records}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3.0)) as session:
+        shown = [
+            *(_supervised(session, record, probes.get(record.name)) for record in records),
+            *(_by_hand(session, probe) for name, probe in probes.items() if name not in names),
+        ]
+        found = await asyncio.gather(*shown)
+    return sorted(found, key=lambda process: (_rank(process.name), process.name))
+
+
+async def _supervised(
+    session: aiohttp.ClientSession, record: ProcessRecord, probe: ProbeRecord | None
+) -> Shown:
+    alive = record.alive()
+    metrics: dict[str, float | str] = {}
+    if probe is not None and probe.process == record.process:
+        metrics = await _metrics(session, probe)
+    elif alive:
+        metrics = dict(of_process(record.process))
+    if record.address:
+        metrics["address"] = record.address
+    # without a living process these states are a killed supervisor's last words
+    stale = not alive and record.state in {"starting", "ready", "waiting"}
+    return Shown(
+        name=record.name,
+        pid=record.process.pid if record.process and alive else None,
+        state="stopped" if stale else record.state,
+        restarts=record.restarts,
+        since=record.since,
+        metrics=metrics,
+    )
+
+
+async def _by_hand(session: aiohttp.ClientSession, probe: ProbeRecord) -> Shown:
+    metrics = await _metrics(session, probe)
+    started = metrics.get("process_start_time_seconds", time.time())
+    return Shown(
+        name=probe.name,
+        pid=probe.process.pid,
+        state="ready" if await _is_ready(session, probe.port) else "waiting",
+        restarts=0,
+        since=float(started),
+        metrics=metrics,
+    )
+
+
+async def _metrics(session: aiohttp.ClientSession, probe: ProbeRecord) -> dict[str, float | str]:
+    metrics: dict[str, float | str] = dict(await scrape(session, probe.port) or {})
+    return {**metrics, "id": probe.id, "probe": probe.port}
+
+
+async def _is_ready(session: aiohttp.ClientSession, port: int) -> bool:
+    try:
+        async with session.get(f"http://127.0.0.1:{port}/ready") as answer:
+            return answer.status == HTTPStatus.OK
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+def _rank(name: str) -> int:
+    order = ("mosquitto", "kafka", "influxdb", "bridge", "streams", "sink-influx", "sink-chat")
+    base = base_name(name)
+    return order.index(base) if base in order else len(order)
+
+
+def _as_dict(process: Shown) -> dict[str, Any]:
+    return {
+        "name": process.name,
+        "pid": process.pid,
+        "state": process.state,
+        "restarts": process.restarts,
+        "since": utc_words(process.since),
+        "metrics": process.metrics,
+    }
+
+
+def _row(process: Shown, now: float) -> tuple[str | Text, ...]:
+    figures = {key: value for key, value in process.metrics.items() if isinstance(value, float)}
+    keys = KEY_FIGURES.get(base_name(process.name))
+    cpu = figures.get(CPU)
+    memory = figures.get(MEMORY)
+    probe = process.metrics.get("probe")
+    address = process.metrics.get("address") or (f"127.0.0.1:{probe}/metrics" if probe else "")
+    return (
+        process.name,
+        state_text(process.state),
+        _dash(str(process.pid) if process.pid else None),
+        Text(str(process.restarts), style="yellow" if process.restarts else "dim"),
+        _count(figures.get(keys.rate) if keys else None),
+        _count(figures.get(keys.lag) if keys and keys.lag else None),
+        _count(errors_of(keys, figures) if keys else None, "red"),
+        _dash(age_words(cpu) if cpu is not None else None),
+        _dash(bytes_words(memory) if memory is not None else None),
+        age_words(now - process.since),
+        Text(str(address), style="dim"),
+    )
+
+
+def _count(value: float | None, alarm: str = "") -> Text:
+    shown = _dash(None if value is None else count_words(value))
+    if value and alarm:
+        shown.stylize(alarm)
+    return shown
+
+
+def _dash(text: str | None) -> Text:
+    return Text("–", style="dim") if text is None else Text(text)

@@ -1,0 +1,159 @@
+"""`qala bridge`, `streams` and `sink`: one stage in the foreground, as many copies as wanted."""
+# ruff: noqa: PLC0415 - each command imports its stage when it runs, so that help comes at once
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.cli.options import Clock, Data
+
+sink = typer.Typer(
+    help="Write results to where they are used.", no_args_is_help=True, rich_markup_mode="markdown"
+)
+
+
+def bridge(
+    *,
+    identity: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="Name of this bridge's session at the broker; each copy needs its own, the same "
+            "one at each start. Default: 1.",
+        ),
+    ] = None,
+    clock: Clock = None,
+    data: Data = None,
+) -> None:
+    """Take readings from MQTT and put them into Kafka.
+
+    Acknowledges a reading to the broker when it is in Kafka. Ctrl-C drains first, then stops.
+
+    **Examples**
+
+    - `qala bridge`
+    - `qala bridge --id north` — a second bridge beside the first; they share the work
+    - `qala bridge --clock now,60` — receive times run 60 times as fast
+    """
+    import ingest
+    from infra.cli.host import process_name, run_stage
+    from infra.settings import load_settings
+    from ingest.persons import load_person_key
+    from schemas.clock import parse_clock
+
+    settings = load_settings(data=data)
+    chosen = settings.stage("bridge", id=identity)
+    name = process_name(settings.data, "bridge")
+    secret = settings.person.key
+    run_stage(
+        lambda readiness, registry, stop: ingest.run_bridge(
+            chosen,
+            mqtt=settings.mqtt,
+            kafka=settings.kafka,
+            clock=parse_clock(clock),
+            key=load_person_key(secret.get_secret_value() if secret else None, settings.data),
+            readiness=readiness,
+            registry=registry,
+            stop=stop,
+        ),
+        data=settings.data,
+        stage="bridge",
+        name=name,
+        identity=chosen.id,
+    )
+
+
+def streams(data: Data = None) -> None:
+    """Compute windows, throughput, device states and alerts from the log.
+
+    Further copies share the partitions; one that is killed is replaced by the others.
+
+    **Examples**
+
+    - `qala streams`
+    - `QALA_RULES=rules/ qala streams` — with rules of your own
+    """
+    from infra.cli.host import process_name, run_stage
+    from infra.devices_file import load_expected_devices
+    from infra.settings import load_settings
+    from streams import run_streams
+
+    settings = load_settings(data=data)
+    chosen = settings.stage(
+        "streams",
+        data=settings.data,
+        rules=settings.rules,
+        expected_devices=load_expected_devices(settings.devices),
+    )
+    run_stage(
+        lambda readiness, registry, stop: run_streams(
+            chosen, kafka=settings.kafka, readiness=readiness, registry=registry, stop=stop
+        ),
+        data=settings.data,
+        stage="streams",
+        name=process_name(settings.data, "streams"),
+    )
+
+
+@sink.command("influx")
+def sink_influx(data: Data = None) -> None:
+    """Write readings, windows, alerts and device states to InfluxDB.
+
+    Commits its place in Kafka only when InfluxDB has answered; waits while it is away.
+
+    **Example**
+
+    - `QALA_INFLUX_URL=http://influx:8086 qala sink influx`
+    """
+    import sinks
+    from infra.cli.host import process_name, run_stage
+    from infra.settings import load_settings
+
+    settings = load_settings(data=data)
+    name = process_name(settings.data, "sink-influx")
+    chosen = settings.stage("sink.influx", instance=name)
+    run_stage(
+        lambda readiness, registry, stop: sinks.run_influx_sink(
+            chosen,
+            kafka=settings.kafka,
+            influx=settings.influx,
+            readiness=readiness,
+            registry=registry,
+            stop=stop,
+        ),
+        data=settings.data,
+        stage="sink-influx",
+        name=name,
+    )
+
+
+@sink.command("chat")
+def sink_chat(data: Data = None) -> None:
+    """Tell firing and resolved alerts to the on-call chat.
+
+    Without any URL they go to `chat/messages.ndjson` in the data folder, and to the screen.
+
+    **Example**
+
+    - `QALA_CHAT_URLS=slack://…,mailto://… qala sink chat`
+    """
+    import sinks
+    from infra.cli.host import process_name, run_stage
+    from infra.settings import load_settings
+
+    settings = load_settings(data=data)
+    name = process_name(settings.data, "sink-chat")
+    chosen = settings.stage(
+        "sink.chat", instance=name, urls=list(settings.chat.urls), folder=settings.data / "chat"
+    )
+    run_stage(
+        lambda readiness, registry, stop: sinks.run_chat_sink(
+            chosen, kafka=settings.kafka, readiness=readiness, registry=registry, stop=stop
+        ),
+        data=settings.data,
+        stage="sink-chat",
+        name=name,
+    )

@@ -1,0 +1,166 @@
+"""The live screen of `qala up`: a picture of one moment, as a pure function of a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from infra.words import age_words, bytes_words, count_words, severity_text, state_text
+
+MOST_ALERTS: Final = 5
+MOST_EVENTS: Final = 4
+_ALERT_STATE: Final = {"firing": "bold red", "pending": "yellow", "resolved": "green"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRow:
+    """One process. Figures it doesn't have are None; ``rate`` in readings a second.
+
+    ``lag`` is in readings or records that wait, ``errors`` counts what was rejected or failed.
+    """
+
+    name: str
+    state: str
+    rate: float | None = None
+    lag: float | None = None
+    errors: float | None = None
+    restarts: int = 0
+    cpu_pct: float | None = None
+    memory_bytes: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRow:
+    """One state change of an alert; ``at`` is its time of day in words."""
+
+    at: str
+    state: str
+    severity: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that one picture shows; ``up_s`` is how long the run has lasted, in s."""
+
+    data: str
+    up_s: float
+    simulated: bool
+    speed: float | None
+    stages: Sequence[StageRow]
+    alerts: Sequence[AlertRow]
+    events: Sequence[str]
+
+
+def render(snapshot: Snapshot) -> RenderableType:
+    """The whole screen, made for 100 columns."""
+    return Group(
+        _header(snapshot),
+        Text(),
+        _stages(snapshot.stages),
+        Text(),
+        Text(" Last alerts", style="bold"),
+        _alerts(snapshot.alerts[:MOST_ALERTS]),
+        Text(),
+        *_events(snapshot.events[-MOST_EVENTS:]),
+        Text(" Ctrl-C stops everything in order; a second one at once.", style="dim"),
+    )
+
+
+def as_svg(snapshot: Snapshot, *, width: int = 100) -> str:
+    """The screen as an SVG picture of a terminal of ``width`` columns."""
+    # drawn into a string, so that nothing reaches the real terminal
+    console = Console(record=True, width=width, file=StringIO(), force_terminal=True)
+    console.print(render(snapshot))
+    return console.export_svg(title="qala up")
+
+
+def summary_line(snapshot: Snapshot) -> str:
+    """The picture in one plain line, for where there is no terminal."""
+    parts = []
+    for row in snapshot.stages:
+        figures = [row.state]
+        if row.rate is not None:
+            figures.append(f"{count_words(row.rate)}/s")
+        if row.lag is not None:
+            figures.append(f"lag {count_words(row.lag)}")
+        if row.errors:
+            figures.append(f"errors {count_words(row.errors)}")
+        if row.restarts:
+            figures.append(f"restarts {row.restarts}")
+        parts.append(f"{row.name} {', '.join(figures)}")
+    return "; ".join(parts)
+
+
+def _header(snapshot: Snapshot) -> RenderableType:
+    line = Table.grid(expand=True)
+    line.add_column()
+    line.add_column(justify="right")
+    title = Text(" qala ", style="bold")
+    if snapshot.simulated:
+        title.append(" SIMULATED DATA ", style="bold black on yellow")
+    if snapshot.speed is not None:
+        title.append(" ")
+        title.append(f" SIMULATED CLOCK {snapshot.speed:g}× ", style="bold black on yellow")
+    line.add_row(title, Text(f"{snapshot.data} · up {age_words(snapshot.up_s)} ", style="dim"))
+    return line
+
+
+def _stages(rows: Sequence[StageRow]) -> RenderableType:
+    table = Table(box=None, expand=True, header_style="dim", padding=(0, 1))
+    table.add_column("stage", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for title in ("readings/s", "lag", "errors", "restarts", "CPU", "memory"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("", ratio=1, overflow="fold")
+    for row in rows:
+        table.add_row(
+            row.name,
+            state_text(row.state),
+            _figure(row.rate),
+            _figure(row.lag, "yellow"),
+            _figure(row.errors, "red"),
+            Text(str(row.restarts), style="yellow" if row.restarts else "dim"),
+            Text("–" if row.cpu_pct is None else f"{row.cpu_pct:.0f} %"),
+            Text("–" if row.memory_bytes is None else bytes_words(row.memory_bytes)),
+            Text(row.note, style="dim"),
+        )
+    return table
+
+
+def _figure(value: float | None, alarm: str = "") -> Text:
+    if value is None:
+        return Text("–", style="dim")
+    return Text(count_words(value), style=alarm if value else "")
+
+
+def _alerts(rows: Sequence[AlertRow]) -> RenderableType:
+    if not rows:
+        return Text(" no alerts", style="dim")
+    table = Table(box=None, show_header=False, expand=True, padding=(0, 1))
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(
+            Text(row.at, style="dim"),
+            Text(row.state, style=_ALERT_STATE.get(row.state, "")),
+            severity_text(row.severity),
+            Text(row.summary),
+        )
+    return table
+
+
+def _events(lines: Sequence[str]) -> list[RenderableType]:
+    if not lines:
+        return []
+    texts = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in lines]
+    return [Text(" Last events", style="bold"), Padding(Group(*texts), (0, 1)), Text()]

@@ -1,0 +1,141 @@
+"""Publishes messages with QoS 1 over one MQTT connection, and connects again for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Final
+
+import structlog
+
+from infra.simulator.message import Outgoing
+from ingest.errors import MqttError
+from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
+from schemas.connections import MqttConnection
+from schemas.readiness import Readiness
+
+_LOG = structlog.get_logger()
+_REFUSED: Final = 128
+_NO_SUBSCRIBER: Final = 16
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 5.0
+
+OnAcknowledged = Callable[[Outgoing], None]
+"""Called with each message that the broker took (a reason code below 128)."""
+
+
+class Lane:
+    """One connection: what waits for it, what is unacknowledged, and the link while there is one.
+
+    What was unacknowledged when a connection broke is sent again on the next one, so the broker
+    may get it twice (``Outgoing.times`` says so).
+    """
+
+    def __init__(
+        self,
+        mqtt: MqttConnection,
+        client_id: str,
+        *,
+        inflight: int,
+        on_acknowledged: OnAcknowledged,
+        readiness: Readiness,
+        rng: Random,
+    ) -> None:
+        self.refused = 0
+        self.unheard = 0
+        """Messages the broker took although nobody had subscribed (reason code 16)."""
+        self.broken = 0
+        self.idle = asyncio.Event()
+        """Set while nothing waits and nothing is unacknowledged."""
+        self.idle.set()
+        self._mqtt = mqtt
+        self._options = MqttOptions(client_id=client_id)
+        self._window = inflight
+        self._on_acknowledged = on_acknowledged
+        self._readiness = readiness
+        self._rng = rng
+        self._backlog: deque[Outgoing] = deque()
+        self._in_flight: dict[int, Outgoing] = {}
+        self._link: MqttLink | None = None
+
+    @property
+    def pending(self) -> int:
+        """Messages that wait or are unacknowledged."""
+        return len(self._backlog) + len(self._in_flight)
+
+    def offer(self, messages: Iterable[Outgoing]) -> None:
+        """Queue messages, and send what the in-flight window allows."""
+        self._backlog.extend(messages)
+        self.idle.clear()
+        self._pump()
+
+    async def run(self) -> None:
+        """Keep a connection until cancelled.
+
+        Raises:
+            MqttError: the broker refuses the client for good.
+        """
+        pause_s = _FIRST_PAUSE_S
+        name = self._options.client_id
+        while True:
+            try:
+                link = await connect_mqtt(self._mqtt, self._options, on_puback=self._acknowledged)
+            except MqttError as exc:
+                if not exc.retryable:
+                    raise
+                self._readiness.waiting(name, str(exc))
+                _LOG.warning("simulator waits for the broker", client=name, reason=str(exc))
+                await asyncio.sleep(pause_s * self._rng.uniform(0.5, 1.5))
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                continue
+            pause_s = _FIRST_PAUSE_S
+            self._readiness.working(name)
+            await self._keep(link)
+
+    async def _keep(self, link: MqttLink) -> None:
+        self._link = link
+        try:
+            self._pump()
+            error = await asyncio.shield(link.closed)
+        except asyncio.CancelledError:
+            await link.disconnect()
+            raise
+        finally:
+            self._link = None
+        if error is not None and getattr(error, "retryable", True) is False:
+            raise error
+        self.broken += 1
+        # sent again in their old order, ahead of what has waited behind them
+        self._backlog.extendleft(reversed(self._in_flight.values()))
+        self._in_flight.clear()
+        self._readiness.waiting(self._options.client_id, "the connection broke")
+        _LOG.warning("simulator lost the broker", client=self._options.client_id, reason=str(error))
+
+    def _pump(self) -> None:
+        link = self._link
+        if link is None or link.closed.done():
+            return
+        backlog, in_flight = self._backlog, self._in_flight
+        room = min(self._window - len(in_flight), link.free_ids, len(backlog))
+        publish = link.publish
+        for _ in range(room):
+            if not link.writable:
+                break
+            message = backlog.popleft()
+            message.times += 1
+            packet_id = publish(message.topic, message.payload, retain=message.retain)
+            in_flight[packet_id] = message  # type: ignore[index]  # QoS 1 always gives an id
+
+    def _acknowledged(self, packet_id: int, code: int) -> None:
+        message = self._in_flight.pop(packet_id)
+        if code < _REFUSED:
+            self.unheard += code == _NO_SUBSCRIBER
+            self._on_acknowledged(message)
+        else:
+            self.refused += 1
+        if self._backlog:
+            self._pump()
+        elif not self._in_flight:
+            self.idle.set()

@@ -1,0 +1,1 @@
+"""Runs the servers and the stages of one data folder, and keeps them running."""

@@ -1,0 +1,156 @@
+"""What `qala up` runs, in which order it starts, and in which it stops."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+import infra
+from infra.native import NativeServer, check_port_free
+from infra.servers import ServerPorts
+from infra.settings_sources import PROCESS_NAME
+from infra.supervisor.identity import Identity
+from infra.supervisor.records import log_file, read_probe, run_folder
+from infra.supervisor.spec import Check, Spec
+
+STOP_ORDER: Final = (
+    frozenset({"simulator"}),
+    frozenset({"bridge"}),
+    frozenset({"streams"}),
+    frozenset({"sink-influx", "sink-chat"}),
+    frozenset({"influxdb"}),
+    frozenset({"kafka"}),
+    frozenset({"mosquitto"}),
+)
+"""Each stops after what feeds it, so that a stop leaves little to be done again at the start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class City:
+    """What the simulator under `qala up` is asked for; ``faults`` as `qala simulate` takes it."""
+
+    devices: int = 100
+    sites: int = 8
+    rate: float = 500.0
+    faults: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Options of one `qala up`; ``clock`` in its full form (START,SPEED,ANCHOR)."""
+
+    data: Path
+    ports: ServerPorts
+    bridges: int = 1
+    workers: int = 1
+    city: City | None = None
+    clock: str | None = None
+
+
+def server_spec(server: NativeServer) -> Spec:
+    """A native server as a supervised process."""
+
+    async def prepare() -> None:
+        check_port_free(server.name, server.port)
+        await server.prepare()
+
+    async def check(_identity: Identity) -> str | None:
+        return None if await server.ready() else f"no answer on port {server.port} yet"
+
+    return Spec(
+        name=server.name,
+        argv=server.argv,
+        env=server.env,
+        folder=server.folder,
+        log=server.log,
+        prepare=prepare,
+        check=check,
+        address=f"127.0.0.1:{server.port}",
+        stop_signal=server.stop_signal,
+        stop_timeout_s=server.stop_timeout_s,
+        ready_timeout_s=server.ready_timeout_s,
+    )
+
+
+def stage_specs(plan: Plan, session: aiohttp.ClientSession) -> list[Spec]:
+    """Bridges, workers and sinks; they may start side by side."""
+    clock = ("--clock", plan.clock) if plan.clock else ()
+    specs = [
+        _stage(plan, session, _copy("bridge", n), "bridge", "--id", str(n), *clock)
+        for n in range(1, plan.bridges + 1)
+    ]
+    specs += [
+        _stage(plan, session, _copy("streams", n), "streams") for n in range(1, plan.workers + 1)
+    ]
+    specs.append(_stage(plan, session, "sink-influx", "sink", "influx"))
+    specs.append(_stage(plan, session, "sink-chat", "sink", "chat"))
+    return specs
+
+
+def simulator_spec(plan: Plan, city: City, session: aiohttp.ClientSession) -> Spec:
+    """The simulated city, which runs until it is stopped."""
+    words = ["simulate", "--devices", str(city.devices), "--sites", str(city.sites)]
+    words += ["--rate", f"{city.rate:g}", "--faults", city.faults]
+    if plan.clock:
+        words += ["--clock", plan.clock]
+    return _stage(plan, session, "simulator", *words)
+
+
+def _copy(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _stage(plan: Plan, session: aiohttp.ClientSession, name: str, *words: str) -> Spec:
+    package_root = str(Path(infra.__file__).resolve().parent.parent)
+    return Spec(
+        name=name,
+        # -P: a folder `streams` where the user stands must not hide ours
+        argv=(sys.executable, "-P", "-m", "infra.cli", *words),
+        env={
+            "PYTHONPATH": package_root,
+            "QALA_DATA": str(plan.data),
+            "QALA_MQTT_URL": f"mqtt://127.0.0.1:{plan.ports.mqtt}",
+            "QALA_KAFKA_BOOTSTRAP": f"127.0.0.1:{plan.ports.kafka}",
+            "QALA_KAFKA_SECURITY": "PLAINTEXT",
+            "QALA_INFLUX_URL": f"http://127.0.0.1:{plan.ports.influx}",
+            PROCESS_NAME: name,
+        },
+        log=log_file(plan.data, name),
+        check=_stage_check(run_folder(plan.data), name, session),
+        stop_timeout_s=20.0,
+    )
+
+
+def _stage_check(folder: Path, name: str, session: aiohttp.ClientSession) -> Check:
+    async def check(identity: Identity) -> str | None:
+        probe = read_probe(folder, name)
+        if probe is None or probe.process != identity:
+            return "it is being loaded"
+        try:
+            async with session.get(f"http://127.0.0.1:{probe.port}/ready") as answer:
+                if answer.status == HTTPStatus.OK:
+                    return None
+                reasons = (await answer.json())["reasons"]
+        except (aiohttp.ClientError, OSError, ValueError, KeyError):
+            return "its /ready does not answer"
+        return "; ".join(f"{part}: {reason}" for part, reason in reasons.items())
+
+    return check
+
+
+def addresses(plan: Plan, *, servers_only: bool) -> list[str]:
+    """What is reachable where, and how to look at it, one line each."""
+    lines = [
+        f"MQTT      mqtt://127.0.0.1:{plan.ports.mqtt}",
+        f"Kafka     127.0.0.1:{plan.ports.kafka}",
+        f"InfluxDB  http://127.0.0.1:{plan.ports.influx}  (database qala)",
+        f"logs      {plan.data / 'logs'}",
+    ]
+    if servers_only:
+        return lines
+    return [*lines, f"look      qala ps --data {plan.data}, qala devices list, qala dlq list"]

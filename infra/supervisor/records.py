@@ -1,0 +1,124 @@
+"""What is recorded of running processes in ``<data>/run``, and telling whether they still live.
+
+Two kinds of files, each with one writer: ``<name>.json`` by the supervisor for each of its
+processes, and ``<name>.probe.json`` by a stage, which says where its ``/metrics`` are.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from infra.supervisor.identity import Identity
+
+State = Literal["starting", "ready", "waiting", "backoff", "stopped", "failed"]
+
+SUPERVISOR: Final = "supervisor"
+_PROBE: Final = ".probe.json"
+_MAX_LOG_BYTES: Final = 20 * 1024 * 1024
+
+
+class ProcessRecord(Struct, frozen=True, kw_only=True):
+    """One process of a supervisor. ``since`` is when ``state`` began, in s since 1970."""
+
+    name: str
+    state: State
+    since: float
+    restarts: int = 0
+    process: Identity | None = None
+    address: str | None = None
+    reason: str | None = None
+
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None and self.process.alive()
+
+
+class ProbeRecord(Struct, frozen=True, kw_only=True):
+    """Where a stage serves ``/metrics`` and ``/ready``, and how it ended, once it has.
+
+    ``ended`` is the sentence of the error that ended it; ``final`` says that starting it again
+    can't help.
+    """
+
+    name: str
+    stage: str
+    id: str
+    process: Identity
+    port: int
+    ended: str | None = None
+    final: bool = False
+
+
+def run_folder(data: Path) -> Path:
+    """Folder of the records of a data folder."""
+    return data / "run"
+
+
+def log_file(data: Path, name: str) -> Path:
+    """Log file of the process ``name``."""
+    return data / "logs" / f"{name}.log"
+
+
+def rotate(log: Path) -> None:
+    """Before a start: a log that has grown over 20 MiB becomes ``<log>.1``, the older one goes."""
+    if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))
+
+
+def write_record(folder: Path, record: ProcessRecord | ProbeRecord) -> None:
+    """Write a record at once and whole: a reader sees the old one or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = _file(folder, record)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft.write_bytes(msgspec.json.encode(record))
+    draft.replace(target)
+
+
+def remove_record(folder: Path, record: ProcessRecord | ProbeRecord) -> None:
+    """Forget a process."""
+    _file(folder, record).unlink(missing_ok=True)
+
+
+def _file(folder: Path, record: ProcessRecord | ProbeRecord) -> Path:
+    ending = _PROBE if isinstance(record, ProbeRecord) else ".json"
+    return folder / f"{record.name}{ending}"
+
+
+def read_processes(folder: Path) -> list[ProcessRecord]:
+    """What a supervisor recorded, by name; its own record is among them."""
+    found = [_process(file) for file in sorted(folder.glob("*.json")) if not _is_probe(file)]
+    return [record for record in found if record is not None]
+
+
+def read_probes(folder: Path) -> list[ProbeRecord]:
+    """What stages recorded of themselves, by name."""
+    found = [_probe(file) for file in sorted(folder.glob("*.json")) if _is_probe(file)]
+    return [record for record in found if record is not None]
+
+
+def read_probe(folder: Path, name: str) -> ProbeRecord | None:
+    """What the stage ``name`` recorded of itself."""
+    return _probe(folder / f"{name}{_PROBE}")
+
+
+def _is_probe(file: Path) -> bool:
+    return file.name.endswith(_PROBE)
+
+
+def _process(file: Path) -> ProcessRecord | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=ProcessRecord)
+    except (OSError, msgspec.DecodeError):
+        return None  # removed meanwhile, or not ours
+
+
+def _probe(file: Path) -> ProbeRecord | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=ProbeRecord)
+    except (OSError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,34 @@
+"""From MQTT to Kafka: the bridge, the persons' key, and one MQTT 5 connection."""
+
+from ingest.bridge import run_bridge
+from ingest.errors import (
+    IngestError,
+    KafkaFailedError,
+    KafkaTopicError,
+    MqttError,
+    MqttRefusedError,
+    PersonKeyError,
+    SealError,
+    SessionTakenOverError,
+)
+from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
+from ingest.persons import PersonKey, load_person_key
+from ingest.settings import BridgeSettings
+
+__all__ = [
+    "BridgeSettings",
+    "IngestError",
+    "KafkaFailedError",
+    "KafkaTopicError",
+    "MqttError",
+    "MqttLink",
+    "MqttOptions",
+    "MqttRefusedError",
+    "PersonKey",
+    "PersonKeyError",
+    "SealError",
+    "SessionTakenOverError",
+    "connect_mqtt",
+    "load_person_key",
+    "run_bridge",
+]

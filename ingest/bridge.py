@@ -1,0 +1,305 @@
+"""The bridge: MQTT to Kafka, as long as it is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+import mqtt5
+import structlog
+from prometheus_client import CollectorRegistry
+
+from ingest.claim import Claim
+from ingest.clocks import WrongClocks
+from ingest.decode import PayloadDecoder
+from ingest.errors import IngestError, MqttError
+from ingest.intake import ORDINARY_ID, SHARED_ID, Intake
+from ingest.metrics import BridgeCounts
+from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
+from ingest.persons import PersonKey
+from ingest.producer import LogWriter, open_writer
+from ingest.quiet import quiet_kafka_log
+from ingest.settings import BridgeSettings
+from schemas.clock import Clock
+from schemas.connections import KafkaConnection, MqttConnection
+from schemas.readiness import Readiness
+
+SHARED_FILTER: Final = "$share/qala/qala/v1/#"
+STATUS_FILTER: Final = "qala/v1/+/+/+/status"
+_SLOW_S: Final = 2.0
+"""A record older than this makes the bridge say that it waits for Kafka."""
+_QUIET_S: Final = 0.5
+"""A bridge that leaves has had everything when nothing has come for so long."""
+_FIRST_PAUSE_S: Final = 0.1
+
+_log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
+
+
+async def run_bridge(
+    settings: BridgeSettings,
+    *,
+    mqtt: MqttConnection,
+    kafka: KafkaConnection,
+    clock: Clock,
+    key: PersonKey,
+    readiness: Readiness,
+    registry: CollectorRegistry,
+    stop: asyncio.Event,
+) -> None:
+    """Carry messages from MQTT to Kafka until ``stop`` is set, then drain and leave.
+
+    Raises:
+        SessionTakenOverError: another bridge has started with the same id.
+        MqttRefusedError: the broker will not let this client in, now or later.
+    """
+    quiet_kafka_log()
+    counts = BridgeCounts()
+    registry.register(counts)
+    bridge = _Bridge(settings, mqtt, kafka, clock, key, readiness, counts, stop)
+    try:
+        await bridge.run()
+    finally:
+        registry.unregister(counts)
+
+
+class _StopError(Exception):
+    """``stop`` was set while something was waited for."""
+
+
+class _Bridge:
+    def __init__(  # noqa: PLR0917 - one caller, just above
+        self,
+        settings: BridgeSettings,
+        mqtt: MqttConnection,
+        kafka: KafkaConnection,
+        clock: Clock,
+        key: PersonKey,
+        readiness: Readiness,
+        counts: BridgeCounts,
+        stop: asyncio.Event,
+    ) -> None:
+        self._settings = settings
+        self._mqtt = mqtt
+        self._kafka = kafka
+        self._clock = clock
+        self._key = key
+        self._readiness = readiness
+        self._counts = counts
+        self._stop = stop
+        self._decoder = PayloadDecoder(key.pseudonym, WrongClocks())
+        self._claim = Claim(mqtt, settings.client_id, secrets.token_hex(8))
+        self._writer: LogWriter | None = None
+        self._link: MqttLink | None = None
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Connect, serve, and connect again with growing pauses, until ``stop``."""
+        self._readiness.waiting("kafka", "connecting")
+        self._readiness.waiting("mqtt", "connecting")
+        try:
+            while not self._stop.is_set():
+                try:
+                    await self._serve()
+                except _StopError:
+                    break
+                except IngestError as exc:
+                    if not exc.retryable:
+                        raise
+                    await self._pause(exc)
+        finally:
+            if self._writer is not None:
+                await self._writer.close()
+
+    async def _pause(self, error: IngestError) -> None:
+        part = "mqtt" if isinstance(error, MqttError) else "kafka"
+        self._readiness.waiting(part, str(error))
+        ceiling = min(self._settings.reconnect_max_s, _FIRST_PAUSE_S * 2.0**self._failures)
+        pause_s = ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
+        self._failures = min(self._failures + 1, 16)
+        _log.warning("waiting before another try", part=part, why=str(error), pause_s=pause_s)
+        try:
+            await self._unless_stopped(asyncio.sleep(pause_s))
+        except _StopError:
+            return
+
+    async def _serve(self) -> None:
+        """One connection, from Kafka's being there to the end of the MQTT connection."""
+        writer = await self._ready_writer()
+        await self._unless_stopped(self._claim_id())
+        intake = Intake(
+            writer,
+            bridge=self._settings.id,
+            decoder=self._decoder,
+            key=self._key,
+            clock=self._clock,
+            counts=self._counts,
+        )
+        link = await self._unless_stopped(
+            connect_mqtt(self._mqtt, self._options(), on_publish=intake.receive)
+        )
+        self._link = link
+        self._hold_back(writer.backlog.full)
+        intake.acks.open(link.ack)
+        try:
+            await self._unless_stopped(_subscribe(link))
+            await self._carry(link, writer, intake)
+        except _StopError:
+            await self._drain(link, writer, intake)
+            raise
+        except IngestError as exc:
+            link.fail(exc)
+            raise
+        finally:
+            self._link = None
+            writer.seal()  # an envelope never holds messages of two connections
+            intake.acks.close()
+
+    async def _ready_writer(self) -> LogWriter:
+        """A writer that has nothing left of an earlier connection: its messages come again."""
+        writer = self._writer
+        if writer is not None:
+            settled = await self._unless_stopped(writer.settle(self._settings.kafka_give_up_s))
+            if settled and not writer.failed.done():
+                return writer
+            self._writer = None
+            await writer.close()
+        self._writer = await self._unless_stopped(
+            open_writer(
+                self._kafka,
+                settings=self._settings,
+                clock=self._clock,
+                crowded=self._hold_back,
+            )
+        )
+        self._readiness.working("kafka")
+        return self._writer
+
+    async def _claim_id(self) -> None:
+        await self._claim.assert_ours()
+
+    async def _carry(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:
+        """Tick and watch until the connection ends, Kafka fails, or ``stop`` is set."""
+        self._failures = 0
+        self._counts.connections += 1
+        self._readiness.working("mqtt")
+        _log.info("carrying from MQTT to Kafka", mqtt=str(self._mqtt), kafka=str(self._kafka))
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        stopped = loop.create_task(self._stop.wait())
+        ends: set[asyncio.Future[Any]] = {stopped, link.closed, writer.failed}
+        try:
+            while not any(end.done() for end in ends):
+                self._beat(writer, intake)
+                due = max(due + self._settings.tick_s, loop.time())
+                await asyncio.wait(
+                    ends, timeout=due - loop.time(), return_when=asyncio.FIRST_COMPLETED
+                )
+        finally:
+            stopped.cancel()
+        if writer.failed.done():
+            self._counts.kafka_failures += 1
+            raise writer.failed.result()
+        if link.closed.done():
+            self._readiness.waiting("mqtt", "the connection was lost")
+            raise link.closed.result() or MqttError("the MQTT connection was closed")
+        raise _StopError
+
+    def _beat(self, writer: LogWriter, intake: Intake) -> None:
+        """What is done every second: a tick on each partition, and a look at Kafka's pace."""
+        counts = self._counts
+        counts.ticks += writer.tick()
+        counts.last_tick_us = self._clock.now_us()
+        counts.envelopes = writer.envelopes
+        counts.outstanding = len(intake.acks)
+        counts.backlog_bytes = writer.backlog.bytes
+        oldest_s = writer.oldest_s
+        if oldest_s > self._settings.kafka_give_up_s:
+            writer.give_up(f"nothing for {oldest_s:.0f} s")
+        elif oldest_s > _SLOW_S:
+            self._readiness.waiting("kafka", "Kafka does not take records; MQTT is held back")
+        else:
+            self._readiness.working("kafka")
+
+    def _hold_back(self, crowded: bool) -> None:  # noqa: FBT001 - the backlog's callback
+        """Stop reading the socket while too much is on its way to Kafka."""
+        if self._link is None:
+            return
+        if crowded:
+            self._link.pause_receiving()
+        else:
+            self._link.resume_receiving()
+
+    async def _drain(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:
+        """Bring what was received into Kafka, acknowledge it, and disconnect."""
+        everything = False
+        if self._settings.leave_on_stop:
+            everything = await self._had_everything(link, writer, intake)
+        link.stop_receiving()
+        settled = await writer.settle(self._settings.drain_s)
+        if not settled:
+            _log.warning(
+                "Kafka did not take everything in time; the rest stays in the MQTT session",
+                messages=len(intake.acks),
+            )
+        await link.disconnect(end_session=everything and settled)
+        _log.info("left MQTT", session_ended=everything and settled)
+
+    async def _had_everything(self, link: MqttLink, writer: LogWriter, intake: Intake) -> bool:
+        """Unsubscribe and take what the broker still has; False where that takes too long."""
+        try:
+            async with asyncio.timeout(self._settings.drain_s):
+                await link.unsubscribe([SHARED_FILTER, STATUS_FILTER])
+                messages = -1
+                while messages != self._counts.messages or intake.acks:
+                    messages = self._counts.messages
+                    writer.seal()
+                    await asyncio.sleep(_QUIET_S)
+        except (TimeoutError, MqttError) as exc:
+            _log.warning("could not end the MQTT session; it is kept", why=str(exc) or "too slow")
+            return False
+        return not link.closed.done()
+
+    def _options(self) -> MqttOptions:
+        settings = self._settings
+        return MqttOptions(
+            client_id=settings.client_id,
+            clean_start=False,
+            session_expiry_s=settings.session_expiry_s,
+            receive_max=settings.receive_max,
+            keep_alive_s=settings.keep_alive_s,
+            connect_timeout_s=settings.connect_timeout_s,
+        )
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """The result of ``work``; raises `_StopError` where ``stop`` is set before it is done."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work)
+        stopped = loop.create_task(self._stop.wait())
+        try:
+            ends: set[asyncio.Future[Any]] = {task, stopped}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise _StopError
+        finally:
+            stopped.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+
+async def _subscribe(link: MqttLink) -> None:
+    # Retained statuses come once, by the ordinary subscription; other brokers than Mosquitto
+    # send none on a shared one.
+    await link.subscribe(
+        [SHARED_FILTER], subscription_id=SHARED_ID, retained=mqtt5.RetainHandling.SEND_NEVER
+    )
+    await link.subscribe(
+        [STATUS_FILTER],
+        subscription_id=ORDINARY_ID,
+        retained=mqtt5.RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS,
+    )

@@ -1,0 +1,171 @@
+"""From a received PUBLISH to lines and dead letters: the work done for every message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import mqtt5
+from msgspec import Struct
+
+from ingest.acks import AckQueue, Pending
+from ingest.deadletters import dead_letter
+from ingest.decode import Decoded, Origin, PayloadDecoder, Rejection, origin_of
+from ingest.metrics import BridgeCounts
+from ingest.persons import PersonKey
+from ingest.producer import LogWriter
+from schemas.clock import Clock
+from schemas.deadletters import Reason
+from schemas.errors import TopicError
+from schemas.topics import is_id, parse_mqtt_topic, partition_of
+
+SHARED_ID: Final = 1
+"""Subscription id of ``$share/qala/qala/v1/#``: each message comes to one bridge."""
+ORDINARY_ID: Final = 2
+"""Subscription id of ``qala/v1/+/+/+/status``: each status comes to every bridge."""
+_ROUTES: Final = 65_536
+_LEVELS: Final = 6
+_SITE_LEVEL: Final = 2
+
+
+class _Route(Struct, frozen=True, gc=False):
+    """What a topic means: a device's, a command's (neither origin nor reason), or wrong."""
+
+    partition: int
+    origin: Origin | None = None
+    telemetry: Origin | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+class Intake:
+    """Takes the messages of one MQTT connection in; `receive` is its ``on_publish``."""
+
+    def __init__(
+        self,
+        writer: LogWriter,
+        *,
+        bridge: str,
+        decoder: PayloadDecoder,
+        key: PersonKey,
+        clock: Clock,
+        counts: BridgeCounts,
+    ) -> None:
+        """Begin with nothing received."""
+        self._writer = writer
+        self._bridge = bridge
+        self._decoder = decoder
+        self._decode_one = decoder.decode_one
+        self._packers = writer.packers
+        self._key = key
+        self._now_us = clock.now_us
+        self._counts = counts
+        self._routes: dict[str, _Route] = {}
+        self.acks = AckQueue()
+
+    def receive(self, packet: mqtt5.PublishPacket) -> None:
+        """Decode one message and hand it to Kafka; its PUBACK leaves when it is there."""
+        counts = self._counts
+        counts.messages += 1
+        topic = packet.topic
+        payload = packet.payload
+        counts.payload_bytes += len(payload)
+        packet_id = packet.packet_id
+        pending = None if packet_id is None else self.acks.received(packet_id)
+        route = self._routes.get(topic) or self._route(topic)
+        rx_us = self._now_us()
+        if route.telemetry is not None:
+            line = self._decode_one(route.telemetry, payload, rx_us)
+            if line is not None:
+                counts.readings += 1
+                self._packers[route.partition].add(line, pending)
+                return
+        self._take_any(route, packet, rx_us, pending)
+        if pending is not None and not pending.left:
+            self.acks.advance()
+
+    def _take_any(
+        self, route: _Route, packet: mqtt5.PublishPacket, rx_us: int, pending: Pending | None
+    ) -> None:
+        """Whatever is not one faultless reading."""
+        ids = packet.subscription_ids
+        if route.origin is not None and route.origin.topic.channel != "status":
+            decoded = self._decoder.decode(route.origin, packet.payload, rx_us)
+            self._write(route, decoded, pending)
+            self._reject(route, packet.topic, decoded.rejections, rx_us, pending)
+        elif route.origin is not None:
+            self._take_status(route, packet, rx_us, pending)
+        elif route.reason is None:
+            self._counts.ignored["command"] += 1
+        elif ids and SHARED_ID not in ids:
+            self._counts.ignored["copy"] += 1
+        else:
+            rejection = Rejection(route.reason, route.detail, packet.payload, None, personal=True)
+            self._reject(route, packet.topic, [rejection], rx_us, pending)
+
+    def _take_status(
+        self, route: _Route, packet: mqtt5.PublishPacket, rx_us: int, pending: Pending | None
+    ) -> None:
+        """Take a status's line from the ordinary subscription, its dead letter from the shared.
+
+        So every bridge writes each status, which is idempotent, and one its dead letter. A
+        broker without subscription ids says nothing of where it comes from: take both.
+        """
+        origin, payload, ids = route.origin, packet.payload, packet.subscription_ids
+        if not payload or origin is None:
+            self._counts.ignored["cleared_status"] += 1
+            return
+        decoded = self._decoder.decode(origin, payload, rx_us)
+        if decoded.lines and (not ids or ORDINARY_ID in ids):
+            self._write(route, decoded, pending)
+        elif decoded.rejections and (not ids or SHARED_ID in ids):
+            self._reject(route, packet.topic, decoded.rejections, rx_us, pending)
+        else:
+            self._counts.ignored["copy"] += 1
+
+    def _write(self, route: _Route, decoded: Decoded, pending: Pending | None) -> None:
+        counts = self._counts
+        if route.telemetry is not None:
+            counts.readings += len(decoded.lines)
+        elif route.origin is not None:
+            counts.answers[route.origin.topic.channel] += len(decoded.lines)
+        counts.unknown_fields += decoded.unknown_fields
+        counts.wrong_clocks += decoded.wrong_clocks
+        packer = self._packers[route.partition]
+        for line in decoded.lines:
+            packer.add(line, pending)
+
+    def _reject(
+        self,
+        route: _Route,
+        topic: str,
+        rejections: Sequence[Rejection],
+        rx_us: int,
+        pending: Pending | None,
+    ) -> None:
+        for rejection in rejections:
+            self._counts.rejected[rejection.reason.value] += 1
+            value, headers = dead_letter(
+                rejection, topic=topic, rx_us=rx_us, bridge=self._bridge, key=self._key
+            )
+            self._writer.put_letter(route.partition, value, headers, pending)
+
+    def _route(self, topic: str) -> _Route:
+        """What ``topic`` means, remembered; the memory starts anew when it is full."""
+        if len(self._routes) >= _ROUTES:
+            self._routes.clear()
+        partitions = self._writer.partitions
+        levels = topic.split("/")
+        site = levels[_SITE_LEVEL] if len(levels) > _SITE_LEVEL else ""
+        partition = partition_of(site if is_id(site) else "", partitions)
+        if len(levels) == _LEVELS and levels[-1] == "command":
+            route = _Route(partition)
+        else:
+            try:
+                origin = origin_of(parse_mqtt_topic(topic))
+                telemetry = origin if origin.topic.channel == "telemetry" else None
+                route = _Route(partition, origin, telemetry)
+            except TopicError as exc:
+                route = _Route(partition, reason=Reason(exc.reason), detail=str(exc))
+        self._routes[topic] = route
+        return route

@@ -1,0 +1,199 @@
+"""One ordered queue of records towards one Kafka partition, and the envelopes packed for it.
+
+Everything for a partition, ticks included, goes through its lane, so that Kafka's order is the
+order of receiving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from ingest.acks import Pending, settle
+from schemas.envelope import envelope_headers
+
+Headers = list[tuple[str, bytes]]
+Send = Callable[["Record"], Awaitable["asyncio.Future[object]"]]
+
+
+class Record:
+    """One Kafka record on its way: what it holds, and the messages that wait for it."""
+
+    __slots__ = ("headers", "members", "partition", "since", "topic", "value")
+
+    def __init__(
+        self, topic: str, partition: int, value: bytes, headers: Headers, members: list[Pending]
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.value = value
+        self.headers = headers
+        self.members = members
+        self.since = 0.0
+
+
+class Backlog:
+    """What has been handed over and is not in Kafka yet, of all lanes of a writer together.
+
+    ``crowded`` is called with True when it grows beyond ``limit_bytes``, and with False when it
+    has shrunk to half of that.
+    """
+
+    def __init__(self, limit_bytes: int, crowded: Callable[[bool], None]) -> None:
+        """Begin idle."""
+        self._limit = limit_bytes
+        self._crowded = crowded
+        self._records = 0
+        self.bytes = 0
+        self.full = False
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def add(self, size: int) -> None:
+        """A record of ``size`` bytes was handed over."""
+        self._records += 1
+        self.bytes += size
+        self.idle.clear()
+        if self.bytes > self._limit and not self.full:
+            self.full = True
+            self._crowded(self.full)
+
+    def remove(self, size: int) -> None:
+        """A record of ``size`` bytes is in Kafka."""
+        self._records -= 1
+        self.bytes -= size
+        if not self._records:
+            self.idle.set()
+        if self.full and self.bytes <= self._limit // 2:
+            self.full = False
+            self._crowded(self.full)
+
+
+class Lane:
+    """Records in order, sent one after another, until each is acknowledged by Kafka."""
+
+    def __init__(self, send: Send, failed: Callable[[Exception], None], backlog: Backlog) -> None:
+        """Take how a record is sent, who hears when Kafka gives one up, and the common count."""
+        self._backlog = backlog
+        self._loop = asyncio.get_running_loop()
+        self._send = send
+        self._failed = failed
+        self._queue: deque[Record] = deque()
+        self._unwritten: dict[Record, None] = {}
+        self._wake = asyncio.Event()
+        self._task = self._loop.create_task(self._run())
+
+    @property
+    def oldest(self) -> float | None:
+        """Loop time at which the oldest record that is not in Kafka was put in."""
+        return next((record.since for record in self._unwritten), None)
+
+    def holds(self, record: Record) -> bool:
+        """Whether ``record`` is not in Kafka yet."""
+        return record in self._unwritten
+
+    def put(self, record: Record) -> None:
+        """Send ``record`` after those before it."""
+        record.since = self._loop.time()
+        self._unwritten[record] = None
+        self._backlog.add(len(record.value))
+        self._queue.append(record)
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Send nothing more."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                record = self._queue.popleft()
+                try:
+                    written = await self._send(record)
+                except Exception as exc:  # noqa: BLE001 - whatever it is, the record is not in Kafka
+                    self._failed(exc)
+                    return
+                written.add_done_callback(partial(self._done, record))
+
+    def _done(self, record: Record, future: asyncio.Future[object]) -> None:
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        if error is not None:
+            self._failed(error if isinstance(error, Exception) else RuntimeError("cancelled"))
+            return
+        del self._unwritten[record]
+        self._backlog.remove(len(record.value))
+        settle(record.members)
+
+
+class Packer:
+    """Packs the lines of one partition into envelopes and puts them into its lane."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        *,
+        topic: str,
+        partition: int,
+        bridge: str,
+        speed: float | None,
+        linger_s: float,
+        envelope_bytes: int,
+    ) -> None:
+        """Begin without an open envelope."""
+        self._loop = asyncio.get_running_loop()
+        self._lane = lane
+        self._topic = topic
+        self._partition = partition
+        self._bridge = bridge
+        self._speed = speed
+        self._linger_s = linger_s
+        self._limit = envelope_bytes
+        self._lines: list[bytes] = []
+        self._members: list[Pending] = []
+        self._size = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._tick: Record | None = None
+        self.envelopes = 0
+
+    def add(self, line: bytes, pending: Pending | None) -> None:
+        """Put a line in; its message waits for each envelope that takes some of its lines."""
+        lines = self._lines
+        if not lines:
+            self._timer = self._loop.call_later(self._linger_s, self.seal)
+        lines.append(line)
+        if pending is not None:
+            members = self._members
+            if not members or members[-1] is not pending:
+                pending.left += 1
+                members.append(pending)
+        self._size += len(line)
+        if self._size >= self._limit:
+            self.seal()
+
+    def seal(self) -> None:
+        """Put the open envelope into the lane, if there is one."""
+        if not self._lines:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        headers = envelope_headers(self._bridge, len(self._lines), self._speed)
+        value = b"".join(self._lines)
+        self._lane.put(Record(self._topic, self._partition, value, headers, self._members))
+        self._lines, self._members, self._size = [], [], 0
+        self.envelopes += 1
+
+    def tick(self) -> bool:
+        """Put a tick in, behind the readings so far; not while one is still on its way."""
+        if self._tick is not None and self._lane.holds(self._tick):
+            return False
+        self.seal()
+        headers = envelope_headers(self._bridge, 0, self._speed)
+        self._tick = Record(self._topic, self._partition, b"", headers, [])
+        self._lane.put(self._tick)
+        return True

@@ -1,0 +1,392 @@
+"""One MQTT 5 connection: an `asyncio.BufferedProtocol` around the sans-I/O package ``mqtt5``.
+
+It knows no schema. The bridge receives with it, a simulator sends with it::
+
+    link = await connect_mqtt(
+        connection,                       # schemas.connections.MqttConnection
+        MqttOptions(client_id="sim-1"),
+        on_publish=receive,               # called with each mqtt5.PublishPacket
+        on_puback=acknowledged,           # called with (packet id, reason code)
+    )
+    await link.subscribe(["some/filter"], subscription_id=1)
+    while link.free_ids:                  # the server's receive maximum, less what is in flight
+        packet_id = link.publish(topic, payload)      # QoS 1
+    await link.drain()                    # until the socket takes more
+    link.ack([packet.packet_id])          # PUBACK of a received packet
+    await link.disconnect()
+    link.closed                           # a future: the error that ended the link, or None
+
+Callbacks run in the event loop, straight from the socket: they must not block. An exception in
+one ends the link with that exception. Writes of one turn of the loop leave in one system call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+import mqtt5
+
+from ingest.errors import MqttError
+from ingest.packets import PacketBuffer, check_codes, check_connack, disconnect_error
+from schemas.connections import MqttConnection
+
+OnPublish = Callable[[mqtt5.PublishPacket], None]
+OnPuback = Callable[[int, int], None]
+
+_PINGREQ: Final = b"\xc0\x00"
+_FIRST_CONTROL_ID: Final = 65_001
+"""Packet ids from here on are SUBSCRIBE's and UNSUBSCRIBE's, so PUBLISH never meets them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttOptions:
+    """What CONNECT asks for (MQTT 5.0 §3.1).
+
+    ``receive_max`` is how many QoS 1 messages the server may have unacknowledged towards us.
+    ``session_expiry_s`` is how long the server keeps the session after the connection.
+    """
+
+    client_id: str
+    clean_start: bool = True
+    session_expiry_s: int = 0
+    receive_max: int = 65_535
+    keep_alive_s: int = 30
+    connect_timeout_s: float = 10.0
+    will: mqtt5.Will | None = None
+
+
+class MqttLink(asyncio.BufferedProtocol):
+    """One connection, from CONNECT to its end; make it by `connect_mqtt`."""
+
+    def __init__(
+        self, options: MqttOptions, on_publish: OnPublish | None, on_puback: OnPuback | None
+    ) -> None:
+        """Take the callbacks; nothing is sent before the socket is open."""
+        self._loop = asyncio.get_running_loop()
+        self._options = options
+        self._on_publish = on_publish
+        self._on_puback = on_puback
+        self._transport: asyncio.Transport | None = None
+        self._received = PacketBuffer()
+        self._out = bytearray()
+        self._flushing = False
+        self._error: Exception | None = None
+        self._leaving = False
+        self._heard = True
+        self._paused = False
+        self._keep_alive: asyncio.TimerHandle | None = None
+        self._control_ids = itertools.cycle(range(_FIRST_CONTROL_ID, 65_536))
+        self._answers: dict[int, asyncio.Future[Sequence[int]]] = {}
+        self._free: deque[int] = deque()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self.connack: asyncio.Future[mqtt5.ConnAckPacket] = self._loop.create_future()
+        self.closed: asyncio.Future[Exception | None] = self._loop.create_future()
+
+    # what the server said
+
+    @property
+    def session_present(self) -> bool:
+        """Whether the server had kept a session for this client id."""
+        return self.connack.result().session_present
+
+    @property
+    def receive_max(self) -> int:
+        """How many QoS 1 messages the server takes before it has acknowledged the first."""
+        return self.connack.result().receive_max
+
+    # sending
+
+    @property
+    def free_ids(self) -> int:
+        """How many more QoS 1 messages may be published now."""
+        return len(self._free)
+
+    @property
+    def writable(self) -> bool:
+        """False while the socket is full; then await `drain` before publishing more."""
+        return self._writable.is_set()
+
+    async def drain(self) -> None:
+        """Wait until the socket takes more. Returns at once where it does, or is closed."""
+        await self._writable.wait()
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        duplicate: bool = False,
+        expiry_s: int | None = None,
+    ) -> int | None:
+        """Send a message; gives its packet id with QoS 1, None with QoS 0.
+
+        Raises:
+            MqttError: the link is closed, or no packet id is free (see `free_ids`).
+        """
+        if self.closed.done():
+            raise MqttError("the MQTT connection is closed; connect again before publishing")
+        packet_id = None
+        if qos:
+            if not self._free:
+                raise MqttError("no packet id is free; wait for a PUBACK before publishing more")
+            packet_id = self._free.popleft()
+        packet = mqtt5.PublishPacket(
+            topic,
+            payload,
+            qos=mqtt5.QoS.AT_LEAST_ONCE if qos else mqtt5.QoS.AT_MOST_ONCE,
+            retain=retain,
+            packet_id=packet_id,
+            duplicate=duplicate,
+            message_expiry_interval=expiry_s,
+        )
+        self._send(packet.write())
+        return packet_id
+
+    def ack(self, packet_ids: Sequence[int]) -> None:
+        """Send the PUBACKs of received QoS 1 messages; without effect on a closed link."""
+        self._send(b"".join([b"\x40\x02" + packet_id.to_bytes(2) for packet_id in packet_ids]))
+
+    async def subscribe(
+        self,
+        patterns: Sequence[str],
+        *,
+        subscription_id: int | None = None,
+        qos: int = 1,
+        retained: mqtt5.RetainHandling = mqtt5.RetainHandling.SEND_ALWAYS,
+    ) -> None:
+        """Subscribe; ``subscription_id`` comes back in each message that matched.
+
+        ``retained`` says when the server sends the retained messages that match.
+
+        Raises:
+            MqttRefusedError: the server refused one of the filters.
+            MqttError: the link ended before the answer.
+        """
+        packet_id = next(self._control_ids)
+        granted = mqtt5.QoS.AT_LEAST_ONCE if qos else mqtt5.QoS.AT_MOST_ONCE
+        filters = [
+            mqtt5.TopicFilter(pattern, max_qos=granted, retain_handling=retained)
+            for pattern in patterns
+        ]
+        packet = mqtt5.SubscribePacket(packet_id, filters, subscription_id=subscription_id)
+        codes = await self._ask(packet_id, packet.write())
+        check_codes("subscription to", patterns, codes)
+
+    async def unsubscribe(self, patterns: Sequence[str]) -> None:
+        """Unsubscribe; messages already queued for this session may still come.
+
+        Raises:
+            MqttRefusedError: the server refused one of the filters.
+            MqttError: the link ended before the answer.
+        """
+        packet_id = next(self._control_ids)
+        packet = mqtt5.UnsubscribePacket(packet_id, list(patterns)).write()
+        check_codes("end of the subscription to", patterns, await self._ask(packet_id, packet))
+
+    def pause_receiving(self) -> None:
+        """Leave what comes in the socket, so that the server holds it back (QoS 0, too)."""
+        self._paused = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_receiving(self) -> None:
+        """Take messages in again."""
+        self._paused = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def stop_receiving(self) -> None:
+        """Drop every further PUBLISH unacknowledged; the server sends it again next time."""
+        self._on_publish = None
+
+    async def disconnect(self, *, end_session: bool = False, timeout_s: float = 5.0) -> None:
+        """Send what is buffered and DISCONNECT, and close; never raises for a link that is gone.
+
+        ``end_session`` asks the server to forget the session and its subscriptions at once.
+        """
+        if self.closed.done() or self._transport is None:
+            return
+        self._leaving = True
+        self._send(
+            mqtt5.DisconnectPacket(session_expiry_interval=0 if end_session else None).write()
+        )
+        self._flush()
+        self._transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await asyncio.shield(self.closed)
+                return
+        self._transport.abort()
+
+    def fail(self, error: Exception) -> None:
+        """End the link at once with ``error``: nothing more is sent or received."""
+        if self._error is None and not self.closed.done():
+            self._error = error
+        self._on_publish = None
+        self._out.clear()
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _ask(self, packet_id: int, packet: bytes) -> Sequence[int]:
+        answer: asyncio.Future[Sequence[int]] = self._loop.create_future()
+        self._answers[packet_id] = answer
+        self._send(packet)
+        try:
+            async with asyncio.timeout(self._options.connect_timeout_s):
+                return await answer
+        except TimeoutError as exc:
+            raise MqttError("the MQTT broker did not answer in time; is it overloaded?") from exc
+        finally:
+            self._answers.pop(packet_id, None)
+
+    def _send(self, data: bytes) -> None:
+        self._out += data
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._out and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(self._out)
+        self._out = bytearray()
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def start(self, username: str | None, password: bytes | None) -> None:
+        """Send CONNECT."""
+        options = self._options
+        packet = mqtt5.ConnectPacket(
+            options.client_id,
+            username=username,
+            password=password,
+            clean_start=options.clean_start,
+            will=options.will,
+            keep_alive=options.keep_alive_s,
+            session_expiry_interval=options.session_expiry_s,
+            receive_max=options.receive_max,
+        )
+        self._send(packet.write())
+
+    def pause_writing(self) -> None:
+        """The socket is full."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """The socket takes more."""
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Settle everything that waits for this link."""
+        if self._error is None and not self._leaving:
+            reason = f": {exc}" if exc else " by the broker"
+            self._error = MqttError(f"the MQTT connection was closed{reason}")
+        if self._keep_alive is not None:
+            self._keep_alive.cancel()
+        self._writable.set()
+        ended = self._error or MqttError("the MQTT connection was closed")
+        if not self.connack.done():
+            self.connack.set_exception(ended)
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(ended)
+        self.closed.set_result(self._error)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """The free end of the receive buffer."""
+        return self._received.free
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take in every whole packet that has come."""
+        self._heard = True
+        try:
+            self._received.take(nbytes, self._on_publish or _drop, self._take)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it ends this link
+            self.fail(exc)
+
+    def _take(self, packet: mqtt5.Packet) -> None:
+        if isinstance(packet, mqtt5.PubAckPacket):
+            self._free.append(packet.packet_id)
+            if self._on_puback is not None:
+                self._on_puback(packet.packet_id, int(packet.reason_code))
+        elif isinstance(packet, mqtt5.SubAckPacket | mqtt5.UnsubAckPacket):
+            answer = self._answers.get(packet.packet_id)
+            if answer is not None and not answer.done():
+                answer.set_result([int(code) for code in packet.reason_codes])
+        elif isinstance(packet, mqtt5.ConnAckPacket):
+            self._take_connack(packet)
+        elif isinstance(packet, mqtt5.DisconnectPacket):
+            raise disconnect_error(packet, self._options.client_id)
+
+    def _take_connack(self, packet: mqtt5.ConnAckPacket) -> None:
+        check_connack(packet, self._options.client_id)
+        self._free.extend(range(1, min(packet.receive_max, _FIRST_CONTROL_ID - 1) + 1))
+        keep_alive_s = packet.server_keep_alive or self._options.keep_alive_s
+        if keep_alive_s:
+            self._watch(keep_alive_s / 2)
+        if not self.connack.done():
+            self.connack.set_result(packet)
+
+    def _watch(self, interval_s: float) -> None:
+        """Ping, twice in each keep-alive; nothing heard since the last ping: the link is dead."""
+        if not self._heard and not self._paused:
+            self.fail(MqttError("the MQTT broker has stopped answering (keep-alive)"))
+            return
+        self._heard = False
+        self._send(_PINGREQ)
+        self._keep_alive = self._loop.call_later(interval_s, self._watch, interval_s)
+
+
+def _drop(_: mqtt5.PublishPacket) -> None:
+    """Take nothing in."""
+
+
+async def connect_mqtt(
+    connection: MqttConnection,
+    options: MqttOptions,
+    *,
+    on_publish: OnPublish | None = None,
+    on_puback: OnPuback | None = None,
+) -> MqttLink:
+    """Open a connection and wait for the server's CONNACK.
+
+    Raises:
+        MqttRefusedError: the server refused; ``retryable`` says whether waiting can help.
+        MqttError: the server cannot be reached, or did not answer in time.
+    """
+    loop = asyncio.get_running_loop()
+    link: MqttLink | None = None
+    try:
+        tls = connection.ssl_context()
+        async with asyncio.timeout(options.connect_timeout_s):
+            _, link = await loop.create_connection(
+                lambda: MqttLink(options, on_publish, on_puback),
+                connection.host,
+                connection.port,
+                ssl=tls,
+                server_hostname=connection.host if tls else None,
+            )
+            link.start(connection.username, connection.password)
+            await link.connack
+    except OSError as exc:  # a timeout and an ssl.SSLError are OSErrors, too
+        raise MqttError(
+            f"the MQTT broker at {connection} cannot be reached ({str(exc) or 'no answer in time'})"
+            "; is it running, and is QALA_MQTT_URL right?"
+        ) from exc
+    finally:
+        if link is not None and (link.connack.cancelled() or link.connack.exception()):
+            link.fail(MqttError("the MQTT broker did not let the client in"))
+    return link

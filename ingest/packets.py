@@ -1,0 +1,124 @@
+"""Cutting a byte stream into MQTT packets, and what a server's refusals mean. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import mqtt5
+
+from ingest.errors import MqttError, MqttRefusedError, SessionTakenOverError
+
+READ_BYTES: Final = 256 * 1024
+_REFUSED: Final = 128
+_CONTINUED: Final = 0x80
+"""Bit of a length byte that says another follows (MQTT 5.0 §1.5.5)."""
+_TRANSIENT: Final = frozenset({128, 131, 136, 137, 151, 159})
+"""Refusals of a CONNECT that can pass: unspecified, implementation, unavailable, busy, quota."""
+
+
+class PacketBuffer:
+    """The receive buffer of one connection: bytes in, whole packets out.
+
+    The socket writes into `free`; `take` hands out what is whole and keeps the rest.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty, with room for one read."""
+        self._view = memoryview(bytearray(READ_BYTES))
+        self._end = 0
+
+    @property
+    def free(self) -> memoryview:
+        """Where the next bytes go; never empty."""
+        return self._view[self._end :]
+
+    def take(
+        self,
+        nbytes: int,
+        on_publish: Callable[[mqtt5.PublishPacket], None],
+        on_other: Callable[[mqtt5.Packet], None],
+    ) -> None:
+        """Hand out every packet that is whole now that ``nbytes`` more are in `free`.
+
+        Raises:
+            MqttError: the bytes are not MQTT 5.
+        """
+        end = self._end + nbytes
+        view = self._view
+        start = 0
+        read = mqtt5.read
+        publish_packet = mqtt5.PublishPacket
+        while start < end:
+            try:
+                packet, size = read(view[start:end])
+            except IndexError:  # not whole yet
+                break
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as exc:  # it panics, a BaseException, where text is not UTF-8
+                raise MqttError("the MQTT broker sent a malformed packet") from exc
+            start += size
+            if type(packet) is publish_packet:
+                on_publish(packet)
+            else:
+                on_other(packet)
+        self._keep(start, end)
+
+    def _keep(self, start: int, end: int) -> None:
+        """Move the unread rest to the front, of a larger buffer where its packet needs one."""
+        rest = bytes(self._view[start:end])
+        self._end = len(rest)
+        if not rest:
+            return
+        size = packet_size(rest)
+        if size is not None and size <= len(rest):
+            raise MqttError("the MQTT broker sent a malformed packet")
+        needed = max(size or 0, READ_BYTES)
+        if needed != len(self._view):
+            self._view = memoryview(bytearray(needed))
+        self._view[: len(rest)] = rest
+
+
+def packet_size(data: bytes) -> int | None:
+    """Whole size in bytes of the packet that ``data`` begins with; None while that is unknown."""
+    length = 0
+    for index, byte in enumerate(data[1:5]):
+        length |= (byte & 0x7F) << (7 * index)
+        if not byte & _CONTINUED:
+            return 2 + index + length
+    return None
+
+
+def check_connack(packet: mqtt5.ConnAckPacket, client_id: str) -> None:
+    """Raise `MqttRefusedError` where the server did not let ``client_id`` in."""
+    code = int(packet.reason_code)
+    if code >= _REFUSED:
+        raise MqttRefusedError(
+            f"the MQTT broker refused client '{client_id}' ({packet.reason_code.name}); "
+            "check QALA_MQTT_URL and the broker's access list",
+            code=code,
+            retryable=code in _TRANSIENT,
+        )
+
+
+def check_codes(what: str, patterns: Sequence[str], codes: Sequence[int]) -> None:
+    """Raise `MqttRefusedError` where a SUBACK or an UNSUBACK holds a refusal."""
+    for pattern, code in zip(patterns, codes, strict=False):
+        if code >= _REFUSED:
+            raise MqttRefusedError(
+                f"the MQTT broker refused the {what} '{pattern}' (reason code 0x{code:02X}); "
+                "allow it in the broker's access list",
+                code=code,
+                retryable=True,
+            )
+
+
+def disconnect_error(packet: mqtt5.DisconnectPacket, client_id: str) -> MqttError:
+    """What the server's DISCONNECT means for ``client_id``."""
+    if packet.reason_code == mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER:
+        return SessionTakenOverError(
+            f"another client has connected to MQTT as '{client_id}' and has taken this one's "
+            "session over; give each its own id"
+        )
+    return MqttError(f"the MQTT broker ended the connection ({packet.reason_code.name})")

@@ -1,0 +1,201 @@
+"""The bridge's way into Kafka: an idempotent producer, a lane per partition, and the ticks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from ingest.acks import Pending
+from ingest.errors import KafkaFailedError, KafkaTopicError
+from ingest.lanes import Backlog, Headers, Lane, Packer, Record
+from ingest.settings import BridgeSettings
+from schemas.clock import Clock
+from schemas.connections import KafkaConnection
+from schemas.topics import DEAD_LETTERS, TELEMETRY
+
+_BATCH_BYTES = 900_000
+"""Below the broker's usual 1 MiB for a batch, with one dead letter of the largest size in it."""
+_REQUEST_BYTES = 1_500_000
+_TOPIC_TIMEOUT_S = 5.0
+_CLOSE_TIMEOUT_S = 3.0
+
+
+class LogWriter:
+    """Writes envelopes, ticks and dead letters; make it by `open_writer`.
+
+    After its first failure it writes nothing more: `failed` is set, and whoever owns it makes
+    another one, since a record that Kafka gave up must not be overtaken by the next.
+    ``packers`` has, for each partition of the telemetry topic, where its lines go.
+    """
+
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        partitions: int,
+        *,
+        settings: BridgeSettings,
+        clock: Clock,
+        crowded: Callable[[bool], None],
+    ) -> None:
+        """Take a started producer; ``crowded`` hears when the backlog passes its limit."""
+        self._loop = asyncio.get_running_loop()
+        self._producer = producer
+        self._clock = clock
+        self._stamped = [0] * partitions
+        self.partitions = partitions
+        self.failed: asyncio.Future[KafkaFailedError] = self._loop.create_future()
+        self.backlog = Backlog(settings.backlog_bytes, crowded)
+        self._lanes = [Lane(self._send, self._fail, self.backlog) for _ in range(partitions + 1)]
+        self.packers = [
+            Packer(
+                lane,
+                topic=TELEMETRY,
+                partition=partition,
+                bridge=settings.id,
+                speed=clock.speed,
+                linger_s=settings.linger_ms / 1000,
+                envelope_bytes=settings.envelope_bytes,
+            )
+            for partition, lane in enumerate(self._lanes[:-1])
+        ]
+
+    @property
+    def envelopes(self) -> int:
+        """Envelopes packed so far, without ticks."""
+        return sum(packer.envelopes for packer in self.packers)
+
+    @property
+    def oldest_s(self) -> float:
+        """Age in seconds of the oldest record that is not in Kafka; 0 where there is none."""
+        moments = [lane.oldest for lane in self._lanes]
+        oldest = min((moment for moment in moments if moment is not None), default=None)
+        return 0.0 if oldest is None else self._loop.time() - oldest
+
+    def put_letter(
+        self, partition: int, value: bytes, headers: Headers, pending: Pending | None
+    ) -> None:
+        """Write a dead letter; ``pending`` waits for it."""
+        members = []
+        if pending is not None:
+            pending.left += 1
+            members.append(pending)
+        self._lanes[-1].put(Record(DEAD_LETTERS, partition, value, headers, members))
+
+    def tick(self) -> int:
+        """A tick on every partition, where the one before is in Kafka; gives how many."""
+        return sum(packer.tick() for packer in self.packers)
+
+    def seal(self) -> None:
+        """Send the open envelopes without waiting for more lines."""
+        for packer in self.packers:
+            packer.seal()
+
+    async def settle(self, timeout_s: float) -> bool:
+        """Send everything and wait until it is in Kafka; False where that takes too long."""
+        self.seal()
+        idle = self._loop.create_task(self.backlog.idle.wait())
+        try:
+            ends: set[asyncio.Future[Any]] = {idle, self.failed}
+            await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            return idle.done()
+        finally:
+            idle.cancel()
+
+    def give_up(self, reason: str) -> None:
+        """Set `failed`, for ``reason``."""
+        if not self.failed.done():
+            self.failed.set_result(KafkaFailedError(f"Kafka has not taken records: {reason}"))
+
+    async def close(self) -> None:
+        """Drop what is not in Kafka yet, and close the connections."""
+        for lane in self._lanes:
+            await lane.close()
+        await _close(self._producer)
+
+    async def _send(self, record: Record) -> asyncio.Future[object]:
+        stamp = None
+        if self._clock.speed is not None and record.topic == TELEMETRY:
+            now = self._clock.now_us() // 1000
+            stamp = self._stamped[record.partition] = max(self._stamped[record.partition], now)
+        written: asyncio.Future[object] = await self._producer.send(
+            record.topic,
+            record.value,
+            partition=record.partition,
+            timestamp_ms=stamp,
+            headers=record.headers,
+        )
+        return written
+
+    def _fail(self, error: Exception) -> None:
+        self.give_up(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+
+
+async def open_writer(
+    kafka: KafkaConnection,
+    *,
+    settings: BridgeSettings,
+    clock: Clock,
+    crowded: Callable[[bool], None],
+) -> LogWriter:
+    """Connect to Kafka and find the topics.
+
+    Raises:
+        KafkaFailedError: Kafka cannot be reached.
+        KafkaTopicError: a topic is missing.
+    """
+    producer = AIOKafkaProducer(
+        **kafka.client_args(),
+        client_id=settings.client_id,
+        enable_idempotence=True,
+        acks="all",
+        compression_type="lz4",
+        max_batch_size=_BATCH_BYTES,
+        max_request_size=_REQUEST_BYTES,
+        request_timeout_ms=settings.kafka_request_timeout_ms,
+    )
+    try:
+        await producer.start()
+        partitions = await _partitions(producer)
+    except BaseException as exc:
+        await _close(producer)
+        if isinstance(exc, KafkaError | OSError):
+            raise KafkaFailedError(
+                f"Kafka at {kafka} cannot be reached ({type(exc).__name__}); is it running, and "
+                "is QALA_KAFKA_BOOTSTRAP right?"
+            ) from exc
+        raise
+    return LogWriter(producer, partitions, settings=settings, clock=clock, crowded=crowded)
+
+
+async def _partitions(producer: AIOKafkaProducer) -> int:
+    counts = {}
+    for topic in (TELEMETRY, DEAD_LETTERS):
+        try:
+            async with asyncio.timeout(_TOPIC_TIMEOUT_S):
+                counts[topic] = len(await producer.partitions_for(topic))
+        except (TimeoutError, KafkaError) as exc:
+            raise KafkaTopicError(
+                f"the Kafka topic {topic} is not there; make it by: qala provision"
+            ) from exc
+    if counts[TELEMETRY] != counts[DEAD_LETTERS]:
+        raise KafkaTopicError(
+            f"the Kafka topics {TELEMETRY} and {DEAD_LETTERS} have {counts[TELEMETRY]} and "
+            f"{counts[DEAD_LETTERS]} partitions; they must have the same number: see qala doctor"
+        )
+    return counts[TELEMETRY]
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    """Stop a producer that may hold records it can't deliver: it would wait for them for ever."""
+    stopping = asyncio.get_running_loop().create_task(producer.stop())
+    await asyncio.wait({stopping}, timeout=_CLOSE_TIMEOUT_S)
+    if not stopping.done():
+        stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    with contextlib.suppress(KafkaError, OSError):
+        await producer.client.close()

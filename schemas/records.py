@@ -1,0 +1,163 @@
+"""Values of the Kafka topics behind the worker: rollups, throughput, alerts, devices, chat."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Window = Literal["10s", "1m", "1h"]
+WINDOW_MS: Final[dict[str, int]] = {"10s": 10_000, "1m": 60_000, "1h": 3_600_000}
+
+Ms = Annotated[int, Meta(extra={"unit": "ms"})]
+"""Milliseconds: a duration, or since the Unix epoch."""
+FieldStats = tuple[int, float, float, float]
+"""Of one field in one window: how many values, their sum, minimum, maximum."""
+
+
+class Rollup(
+    Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="row", tag="rollup"
+):
+    """A partial of one series in one window; a window is the merge of all its partials.
+
+    ``start`` is the window's start in ms; ``shift`` the ns that a late partial stands after it
+    (0 for the row written when the window closed). ``tags`` are those beyond site and device.
+    """
+
+    type: str
+    window: Window
+    site: str
+    device: str
+    start: Ms
+    count: int
+    fields: dict[str, FieldStats]
+    tags: dict[str, str] = {}
+    shift: Annotated[int, Meta(extra={"unit": "ns"})] = 0
+
+
+class Throughput(Struct, frozen=True, gc=False, kw_only=True, tag_field="row", tag="throughput"):
+    """What one (site, kind) sent in one window of the log's clock; ``start`` in ms."""
+
+    window: Window
+    site: str
+    kind: str
+    start: Ms
+    readings: int
+    bytes: Annotated[int, Meta(extra={"unit": "B"})]
+    devices: int
+    people_in: int
+    people_out: int
+    people: int
+
+
+RollupValue = Rollup | Throughput
+
+AlertState = Literal["pending", "firing", "resolved"]
+Severity = Literal["info", "warning", "critical"]
+
+
+class Alert(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """One state change of an alert.
+
+    ``at`` is the transition in ms on the log's clock, ``ordinal`` counts the transitions of
+    this alert from 0, ``started`` is the event time (ms) at which its condition began.
+    ``fired`` says that it has fired in its life: always when firing, and when resolved after.
+    """
+
+    id: str
+    rule: str
+    severity: Severity
+    site: str
+    kind: str
+    device: str
+    state: AlertState
+    value: float
+    summary: str
+    at: Ms
+    ordinal: int
+    started: Ms
+    unit: str = ""
+    measure: str = ""
+    runbook: str = ""
+    fired: bool = False
+
+
+DeviceStateName = Literal["online", "stale", "offline", "never_seen"]
+
+
+class DeviceRecord(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What is known of one device; ``since`` and ``heard`` are ms on the log's clock.
+
+    ``interval_ms`` is the usual interval between its messages (None before four of them),
+    ``missing`` counts seq numbers that have not come for more than ten minutes.
+    """
+
+    site: str
+    kind: str
+    device: str
+    state: DeviceStateName
+    since: Ms
+    heard: Ms | None = None
+    boot: int | None = None
+    firmware: str | None = None
+    interval_ms: Ms | None = None
+    generation: int = 0
+    readings: int = 0
+    duplicates: int = 0
+    unprovable: int = 0
+    missing: int = 0
+    wrong_clock: bool = False
+
+
+class ChatReceipt(Struct, frozen=True, gc=False, kw_only=True):
+    """One message that one chat channel has taken; ``at`` in ms by the sink's clock."""
+
+    channel: str
+    message: str
+    alert: str
+    state: str
+    at: Ms
+
+
+def rollup_key(value: RollupValue) -> bytes:
+    """Kafka key of a rollup: its series and its window; the same for the same partial."""
+    if isinstance(value, Throughput):
+        return f"{value.site}/{value.kind}/throughput/{value.window}/{value.start}".encode()
+    tags = "".join(f"/{text}" for text in value.tags.values())
+    return (
+        f"{value.site}/{value.device}/{value.type}{tags}/{value.window}/{value.start}+{value.shift}"
+    ).encode()
+
+
+def device_key(site: str, device: str) -> bytes:
+    """Kafka key of a device record."""
+    return f"{site}/{device}".encode()
+
+
+encode = msgspec.json.Encoder().encode
+"""Any record to its JSON bytes."""
+_rollups: msgspec.json.Decoder[RollupValue] = msgspec.json.Decoder(RollupValue)
+_alerts = msgspec.json.Decoder(Alert)
+_devices = msgspec.json.Decoder(DeviceRecord)
+_receipts = msgspec.json.Decoder(ChatReceipt)
+
+
+def decode_rollup(value: bytes) -> RollupValue:
+    """A value of ``qala.rollups.v1``. Raises `msgspec.DecodeError` where it is none."""
+    return _rollups.decode(value)
+
+
+def decode_alert(value: bytes) -> Alert:
+    """A value of ``qala.alerts.v1``. Raises `msgspec.DecodeError` where it is none."""
+    return _alerts.decode(value)
+
+
+def decode_device(value: bytes) -> DeviceRecord:
+    """A value of ``qala.devices.v1``. Raises `msgspec.DecodeError` where it is none."""
+    return _devices.decode(value)
+
+
+def decode_receipt(value: bytes) -> ChatReceipt:
+    """A value of ``qala.chat.v1``. Raises `msgspec.DecodeError` where it is none."""
+    return _receipts.decode(value)

@@ -1,0 +1,27 @@
+"""Sinks: from Kafka into InfluxDB, the on-call chat and the dead letters."""
+
+from __future__ import annotations
+
+from sinks.contract import Rejected, Sink, Trouble, Written
+from sinks.errors import SinkError, UnsupportedInfluxError
+from sinks.influx import InfluxSink
+from sinks.influx_stage import run_influx_sink
+from sinks.kafka import LastValue, read_compacted
+from sinks.memory import ListSink
+from sinks.settings import ChatSinkSettings, InfluxSinkSettings
+
+__all__ = [
+    "ChatSinkSettings",
+    "InfluxSink",
+    "InfluxSinkSettings",
+    "LastValue",
+    "ListSink",
+    "Rejected",
+    "Sink",
+    "SinkError",
+    "Trouble",
+    "UnsupportedInfluxError",
+    "Written",
+    "read_compacted",
+    "run_influx_sink",
+]

@@ -1,0 +1,144 @@
+"""InfluxDB: 1.8 and 2.x by one path, line protocol to ``/api/v2/write``.
+
+The two differ in what a retention policy is, but both find it under the bucket name
+``database/policy``; which version answers is asked, never configured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
+from influxdb_client.rest import ApiException
+from influxdb_client.service.health_service import HealthService
+
+from schemas.connections import InfluxConnection
+from sinks.contract import Rejected, Trouble, Written
+from sinks.errors import UnsupportedInfluxError
+from sinks.verdict import Verdict, judge
+
+_OLDEST: Final = (1, 8)
+_UNREACHABLE: Final = (aiohttp.ClientError, OSError, TimeoutError)
+_VERSION: Final = re.compile(r"v?(\d+)\.(\d+)")
+_UNKNOWN: Final = "of unknown version"
+
+
+class InfluxSink:
+    """Writes rows to one InfluxDB; see `sinks.contract.Sink`. Made inside a running loop."""
+
+    def __init__(self, connection: InfluxConnection, *, timeout_s: float) -> None:
+        self._connection = connection
+        # Not its batching mode, which only logs what it loses; and no gzip, as InfluxDB is near.
+        self._client = InfluxDBClientAsync(
+            url=connection.url,
+            token=connection.token.get_secret_value(),
+            org=connection.org,
+            timeout=round(timeout_s * 1000),
+            enable_gzip=False,
+        )
+        self._writer = self._client.write_api()
+
+    async def version(self) -> str | Trouble:
+        """The server's version, or why it can't be asked now.
+
+        Raises:
+            UnsupportedInfluxError: it is older than 1.8, or not InfluxDB.
+        """
+        try:
+            said = str(await self._client.version() or "")
+        except ApiException as exc:
+            return self._trouble(exc)
+        except _UNREACHABLE as exc:
+            return self._unreachable(exc)
+        number = _VERSION.match(said)
+        if number is None:  # one that was built from its source does not know its version
+            return await self._unnumbered()
+        if (int(number[1]), int(number[2])) < _OLDEST:
+            raise UnsupportedInfluxError(
+                f"InfluxDB at {self._connection.url} is version {number[0]}, which has no "
+                "/api/v2/write; Qala needs InfluxDB 1.8 or 2.x"
+            )
+        return said.removeprefix("v")
+
+    async def write(self, policy: str, lines: Sequence[str]) -> Written:
+        """Write ``lines``; those that are refused are found by halving, in their order."""
+        written = Written()
+        waiting = [list(lines)] if lines else []
+        while waiting:
+            part = waiting.pop()
+            verdict = await self._post(policy, part)
+            if verdict.trouble:
+                written.trouble = verdict.trouble
+                written.keep = [line for held in (part, *reversed(waiting)) for line in held]
+                break
+            if verdict.refused is None:
+                expired = min(verdict.expired, len(part))
+                written.expired += expired
+                written.accepted += len(part) - expired
+            elif len(part) == 1:
+                written.rejected.append(Rejected(part[0], verdict.refused))
+            else:
+                half = len(part) // 2
+                waiting += [part[half:], part[:half]]
+        return written
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]  # theirs
+
+    async def _post(self, policy: str, lines: list[str]) -> Verdict:
+        body = "\n".join(lines).encode()
+        try:
+            await self._writer.write(
+                bucket=self._connection.bucket(policy),
+                record=body,
+                write_precision="ns",  # type: ignore[arg-type]  # their enumeration is plain strings
+            )
+        except ApiException as exc:
+            headers: Mapping[str, str] = exc.headers or {}
+            return judge(
+                exc.status or 0,
+                _text(exc.body),
+                headers.get("Retry-After"),
+                self._connection.bucket(policy),
+            )
+        except _UNREACHABLE as exc:
+            return Verdict(trouble=self._unreachable(exc))
+        return Verdict()
+
+    async def _unnumbered(self) -> str | Trouble:
+        # /health came with 1.8, together with /api/v2/write.
+        try:
+            service = HealthService(self._client.api_client)  # type: ignore[no-untyped-call]  # theirs
+            health = await service.get_health_async()  # type: ignore[no-untyped-call]  # theirs
+        except ApiException as exc:
+            if exc.status != HTTPStatus.NOT_FOUND:
+                return self._trouble(exc)
+            raise UnsupportedInfluxError(
+                f"what answers at {self._connection.url} is not InfluxDB 1.8 or 2.x (it has no "
+                "/health); check QALA_INFLUX_URL"
+            ) from None
+        except _UNREACHABLE as exc:
+            return self._unreachable(exc)
+        if getattr(health, "name", None) != "influxdb":
+            raise UnsupportedInfluxError(
+                f"what answers at {self._connection.url} is not InfluxDB; check QALA_INFLUX_URL"
+            )
+        return _UNKNOWN
+
+    def _trouble(self, exc: ApiException) -> Trouble:
+        verdict = judge(exc.status or 0, "", None, f"database {self._connection.database}")
+        return verdict.trouble or Trouble(f"InfluxDB answers {exc.status}")
+
+    def _unreachable(self, exc: Exception) -> Trouble:
+        if isinstance(exc, TimeoutError):
+            return Trouble(f"InfluxDB at {self._connection.url} does not answer in time")
+        return Trouble(f"InfluxDB at {self._connection.url} cannot be reached")
+
+
+def _text(body: object) -> str:
+    return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")

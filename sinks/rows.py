@@ -1,0 +1,159 @@
+"""From a Kafka record to rows of line protocol, by retention policy (pure)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import msgspec
+
+from schemas.deadletters import EXPLAINED, Reason
+from schemas.envelope import Line, decode_envelope, decode_line
+from schemas.lineprotocol import alert_row, device_row, reading_rows, rollup_row
+from schemas.measurements import DEFAULT_POLICY, POLICIES, POLICY_OF_MEASUREMENT, POLICY_OF_WINDOW
+from schemas.readings import Reading
+from schemas.records import decode_alert, decode_device, decode_rollup
+from schemas.topics import ALERTS, DEVICES, ROLLUPS, TELEMETRY
+
+SOURCE_TOPICS: Final = (TELEMETRY, ROLLUPS, ALERTS, DEVICES)
+"""The topics whose records become rows."""
+
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Letter(NamedTuple):
+    """Input that cannot become a row: its bytes, the reason code, and a sentence."""
+
+    value: bytes
+    reason: Reason
+    detail: str
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one record came to: ``rows by policy + expired + letters = received``.
+
+    ``received`` counts what should be a row: readings of an envelope, or the record itself.
+    ``rx_us`` is the bridge's receive time of the first reading, None where there is none.
+    """
+
+    by_policy: dict[str, list[str]] = field(default_factory=dict)
+    received: int = 0
+    expired: int = 0
+    letters: list[Letter] = field(default_factory=list)
+    rx_us: int | None = None
+
+
+class RowMaker:
+    """Makes rows of records; remembers the first receive time of readings of wrong clocks.
+
+    A reading whose device's clock was not believed stands at its receive time, which differs
+    each time the device sends it. The first one is kept for the last ``remembered`` such
+    readings, so that a repeated one overwrites its row instead of making another.
+    """
+
+    def __init__(self, remembered: int) -> None:
+        self._remembered = remembered
+        self._first_at: OrderedDict[tuple[str, str, int, int, int], int] = OrderedDict()
+
+    def rows(self, topic: str, value: bytes | None, now_ms: int) -> Rows:
+        """The rows of a record of one of `SOURCE_TOPICS`; a tick or a tombstone gives none."""
+        if not value:
+            return Rows()
+        if topic == TELEMETRY:
+            return self._readings(value, now_ms)
+        try:
+            policy, at_ms, row = _ROW_OF[topic](value)
+        except _UNDECODABLE:
+            return Rows(received=1, letters=[_letter(value)])
+        if at_ms < _horizon_ms(policy, now_ms):
+            return Rows(received=1, expired=1)
+        return Rows({policy: [row]}, received=1)
+
+    def _readings(self, value: bytes, now_ms: int) -> Rows:
+        made = Rows()
+        try:
+            lines = decode_envelope(value)
+        except _UNDECODABLE:
+            lines = _lines_one_by_one(value, made.letters)
+            made.received = len(made.letters)
+        horizon_ms = _horizon_ms(DEFAULT_POLICY, now_ms)
+        fresh = []
+        for line in lines:
+            reading = line.reading
+            if reading is None:
+                continue
+            made.received += 1
+            if line.at is None:
+                if reading.ts < horizon_ms:
+                    made.expired += 1
+                    continue
+                fresh.append(line)
+            else:
+                first = self._with_first_at(line, reading)
+                if (first.at or 0) < horizon_ms:
+                    made.expired += 1
+                    continue
+                fresh.append(first)
+        if fresh:
+            made.by_policy[DEFAULT_POLICY] = reading_rows(fresh)
+            made.rx_us = fresh[0].rx
+        return made
+
+    def _with_first_at(self, line: Line, reading: Reading) -> Line:
+        name = (line.site, line.device, reading.boot, reading.seq, reading.ts)
+        first = self._first_at.get(name)
+        if first is None:
+            if len(self._first_at) >= self._remembered:
+                self._first_at.popitem(last=False)
+            self._first_at[name] = line.at or 0
+            return line
+        self._first_at.move_to_end(name)
+        return line if first == line.at else msgspec.structs.replace(line, at=first)
+
+
+def _lines_one_by_one(value: bytes, letters: list[Letter]) -> list[Line]:
+    """The lines that can be read; each other one becomes a letter."""
+    lines = []
+    for raw in value.split(b"\n"):
+        if not raw:
+            continue
+        try:
+            lines.append(decode_line(raw))
+        except _UNDECODABLE:
+            letters.append(_letter(raw))
+    return lines
+
+
+def _letter(value: bytes) -> Letter:
+    return Letter(value, Reason.NOT_A_RECORD, EXPLAINED[Reason.NOT_A_RECORD])
+
+
+def _horizon_ms(policy: str, now_ms: int) -> int:
+    """The oldest time that the policy keeps. What expires on its way there the server counts."""
+    keep_s = POLICIES[policy].keep_s
+    return now_ms - keep_s * 1000 if keep_s is not None else -(2**63)
+
+
+def _rollup(value: bytes) -> tuple[str, int, str]:
+    rollup = decode_rollup(value)
+    return POLICY_OF_WINDOW[rollup.window], rollup.start, rollup_row(rollup)
+
+
+def _alert(value: bytes) -> tuple[str, int, str]:
+    alert = decode_alert(value)
+    return POLICY_OF_MEASUREMENT["alert"], alert.at, alert_row(alert)
+
+
+def _device(value: bytes) -> tuple[str, int, str]:
+    record = decode_device(value)
+    return POLICY_OF_MEASUREMENT["device_state"], record.since, device_row(record)
+
+
+_ROW_OF: Final[dict[str, Callable[[bytes], tuple[str, int, str]]]] = {
+    ROLLUPS: _rollup,
+    ALERTS: _alert,
+    DEVICES: _device,
+}

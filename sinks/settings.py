@@ -1,0 +1,73 @@
+"""Settings of the two sinks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class InfluxSinkSettings(BaseModel):
+    """``qala sink influx``: how it batches, waits and reports."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instance: str = Field("sink-influx", min_length=1)
+    """Name of this copy: the tag ``instance`` of its ``pipeline`` rows."""
+    group: str = "qala-sink-influx"
+    """Kafka consumer group; copies in one group share the partitions."""
+    batch_lines: int = Field(5000, ge=1)
+    """Most lines of one write."""
+    batch_bytes: int = Field(1_000_000, ge=1000, le=20_000_000)
+    """Most bytes of one write; InfluxDB 1.8 takes 25 MB."""
+    linger_ms: int = Field(500, ge=0)
+    """Longest time that a row waits for others before it is written."""
+    waiting_lines: int = Field(40_000, ge=1)
+    """Rows in memory above which nothing more is read from Kafka."""
+    fetch_records: int = Field(64, ge=1)
+    """Most records taken from the client in one turn."""
+    commit_ms: int = Field(500, ge=10)
+    """How often offsets of what InfluxDB has are committed."""
+    write_timeout_s: float = Field(15.0, gt=0)
+    """How long one write may take."""
+    backoff_first_s: float = Field(0.2, gt=0)
+    """Wait before the first repeated write; doubled each time, with jitter."""
+    backoff_most_s: float = Field(10.0, gt=0)
+    """Longest wait between repeated writes."""
+    drain_s: float = Field(5.0, ge=0)
+    """How long an orderly stop waits for InfluxDB to take what has been read."""
+    pipeline_s: float = Field(10.0, gt=0)
+    """Interval of the ``pipeline`` rows."""
+    remembered_clocks: int = Field(65_536, ge=1)
+    """Readings of a wrong clock whose first receive time is remembered."""
+    session_timeout_ms: int = Field(6000, ge=1000)
+    """After how long without a sign of life Kafka gives this copy's partitions to another."""
+
+
+class ChatSinkSettings(BaseModel):
+    """``qala sink chat``: where alerts are told, and how failures are met."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instance: str = Field("sink-chat", min_length=1)
+    """Name of this copy, in logs."""
+    group: str = "qala-sink-chat"
+    """Kafka consumer group."""
+    urls: list[SecretStr] = []
+    """Apprise URLs (``QALA_CHAT_URLS``), one channel each; without any, a file and the screen."""
+    folder: Path = Path(".qala/chat")
+    """Where ``messages.ndjson`` is written while there is no URL."""
+    waiting_messages: int = Field(500, ge=1)
+    """Messages in memory above which nothing more is read from Kafka."""
+    send_timeout_s: float = Field(30.0, gt=0)
+    """How long one channel may take for one message."""
+    backoff_first_s: float = Field(1.0, gt=0)
+    """Wait before a message is sent again; doubled each time, with jitter."""
+    backoff_most_s: float = Field(60.0, gt=0)
+    """Longest wait before a message is sent again."""
+    commit_ms: int = Field(500, ge=10)
+    """How often offsets of what every channel has taken are committed."""
+    drain_s: float = Field(5.0, ge=0)
+    """How long an orderly stop waits for messages that are being sent."""
+    session_timeout_ms: int = Field(6000, ge=1000)
+    """After how long without a sign of life Kafka gives this copy's partitions to another."""

@@ -1,0 +1,83 @@
+"""The Faust application: group, assignment and the one agent; everything else is ours.
+
+Values are raw bytes, events are never acknowledged through Faust, and its tables and windows
+are not used: the worker commits when its state is in Kafka (docs/decisions/0003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+from faust.types import EventT, StreamT
+
+from schemas.connections import KafkaConnection
+from schemas.topics import TELEMETRY
+from streams.settings import StreamsSettings
+
+HEARTBEAT_S = 1.5
+REBALANCE_S = 10.0
+REQUEST_S = 20.0
+NEVER_S = 3600.0
+
+Take = Callable[[EventT], Awaitable[None]]
+
+
+def make_app(settings: StreamsSettings, kafka: KafkaConnection, instance_id: str) -> faust.App:
+    """A fresh application of the group, for one worker.
+
+    Raises:
+        schemas.errors.ConnectionSettingError: the security settings are not whole.
+    """
+    return faust.App(
+        settings.group,
+        broker=[f"kafka://{host.strip()}" for host in kafka.bootstrap.split(",")],
+        broker_credentials=_credentials(kafka),
+        broker_client_id=f"qala-streams-{instance_id}",
+        consumer_group_instance_id=instance_id,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=settings.fetch_max_bytes,
+        broker_check_crcs=False,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_rebalance_timeout=REBALANCE_S,
+        broker_request_timeout=REQUEST_S,
+        broker_commit_interval=NEVER_S,
+        broker_commit_livelock_soft_timeout=NEVER_S,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        redirect_stdouts=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        datadir=settings.data / "streams",
+    )
+
+
+def attach(app: faust.App, take: Take) -> None:
+    """Declare the agent that hands every event of the telemetry topic to ``take``."""
+    telemetry = app.topic(
+        TELEMETRY, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+
+    async def fold(stream: StreamT[bytes]) -> None:
+        async for event in stream.noack().events():
+            await take(event)
+
+    app.agent(telemetry, name="qala.telemetry")(fold)
+
+
+def _credentials(kafka: KafkaConnection) -> Any:
+    args = kafka.client_args()
+    context = args.get("ssl_context")
+    if kafka.security.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=args["sasl_plain_username"],
+            password=args["sasl_plain_password"],
+            mechanism=args["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)

@@ -1,0 +1,72 @@
+"""What a fold gives: records for the topics behind the worker, and what it counted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from schemas import topics
+from schemas.envelope import Headers
+from schemas.records import Alert, DeviceRecord, RollupValue, device_key, encode, rollup_key
+
+
+class Output(NamedTuple):
+    """One record to be produced, to the partition that it was folded from."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers = ()
+
+
+class Counts(Struct):
+    """What a partition has counted since this worker took it over."""
+
+    records: int = 0
+    lines: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    unprovable: int = 0
+    resets: int = 0
+    late: int = 0
+    statuses: int = 0
+    replies: int = 0
+    controls: int = 0
+    outages: int = 0
+    rollups: int = 0
+    alerts: int = 0
+    replayed: int = 0
+
+
+class Outbox:
+    """Gathers the outputs of one record's fold."""
+
+    __slots__ = ("counts", "outputs")
+
+    def __init__(self, counts: Counts) -> None:
+        """Count into ``counts``."""
+        self.counts = counts
+        self.outputs: list[Output] = []
+
+    def rollup(self, value: RollupValue) -> None:
+        """A closed window, a late partial, or throughput."""
+        self.counts.rollups += 1
+        self.outputs.append(Output(topics.ROLLUPS, rollup_key(value), encode(value)))
+
+    def alerts(self, changes: list[Alert] | None) -> None:
+        """State changes of an alert, if there are any."""
+        for change in changes or ():
+            self.counts.alerts += 1
+            self.outputs.append(Output(topics.ALERTS, change.id.encode(), encode(change)))
+
+    def device(self, record: DeviceRecord) -> None:
+        """A device's record."""
+        key = device_key(record.site, record.device)
+        self.outputs.append(Output(topics.DEVICES, key, encode(record)))
+
+    def dead_letter(self, value: bytes, headers: Headers) -> None:
+        """Input that could not be folded."""
+        self.counts.rejected += 1
+        self.outputs.append(Output(topics.DEAD_LETTERS, None, value, headers))

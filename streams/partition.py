@@ -1,0 +1,291 @@
+"""One partition of the telemetry log, folded record by record.
+
+Each site is fenced by the offset of the last record folded into it. After a crash the log is
+read again from the oldest fence on, and a site takes no record twice; what it gave out before
+is given out again with the same key and value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from schemas import topics
+from schemas.deadletters import HEADER_DETAIL, HEADER_REASON, HEADER_TOPIC, Reason
+from schemas.envelope import HEADER_SPEED, Headers, Line, decode_envelope, decode_line, header
+from schemas.measurements import TAG_FIELDS
+from schemas.readings import READING_STRUCTS
+from schemas.topics import partition_of
+from streams.alerts import MAX_BEHIND_MS
+from streams.feed import Feed
+from streams.log_clock import LogClock
+from streams.outputs import Counts, Outbox, Output
+from streams.rules import RuleSet
+from streams.site import Site
+from streams.state import SiteState, State
+from streams.windows import COMPACT_AT, SPANS_MS, LatePartials
+
+FLUSH_AFTER_MS: Final = 5_000
+"""State is flushed after so much log time (times the clock's speed)."""
+SITE_AT_LEAST_MS: Final = 60_000
+"""An unchanged site is flushed after so much log time too, so that a replay is short."""
+WINDOW_10S: Final = SPANS_MS[0]
+TAGS: Final = {
+    struct: attrgetter(*TAG_FIELDS[name]) if TAG_FIELDS[name] else None
+    for name, struct in READING_STRUCTS.items()
+}
+_HEAP_STEP_MS: Final = 1_000
+_NOT_FOLDED: Final = (
+    (HEADER_TOPIC, topics.TELEMETRY.encode()),
+    (HEADER_REASON, Reason.NOT_FOLDED.encode()),
+    (HEADER_DETAIL, Reason.NOT_FOLDED.encode()),
+)
+
+log = structlog.get_logger("streams.partition")
+
+ExpectedDevice = tuple[str, str, str, int | None]
+"""(site, kind, device, interval in ms) of a device that should be there."""
+
+
+class Partition:
+    """The state of one partition, and the fold that moves it on.
+
+    ``next`` is the offset that the fold expects; ``last`` the last one folded (-1 before any).
+    """
+
+    def __init__(
+        self, number: int, partitions: int, rules: RuleSet, expected: Sequence[ExpectedDevice] = ()
+    ) -> None:
+        """Begin empty; `load` takes over what was kept."""
+        self.number = number
+        self.rules = rules
+        self.clock = LogClock()
+        self.sites: dict[str, Site] = {}
+        self.counts = Counts()
+        self.last = -1
+        self.flushed_ms = 0
+        self._feeds: dict[tuple[Any, ...], tuple[Feed, Site]] = {}
+        self._expected = [one for one in expected if partition_of(one[0], partitions) == number]
+
+    def load(self, state: State) -> None:
+        """Take over a state; the fold goes on behind the oldest offset in it."""
+        self.last = state.last
+        self.clock = state.clock
+        self.flushed_ms = self.clock.now_ms
+        for saved in state.sites:
+            site = self.sites[saved.name] = Site(saved.name, saved.clock, self.rules)
+            for feed in site.take(saved.chunks):
+                self._feeds[_feed_key(feed)] = (feed, site)
+            site.fence = saved.fence
+            site.flushed_ms = saved.clock.now_ms
+            site.clock = self.clock
+
+    def fold(
+        self, offset: int, timestamp_ms: int, value: bytes | None, headers: Headers = ()
+    ) -> list[Output]:
+        """Fold one record in and return what it gives; ``offset`` must be newer than `last`.
+
+        A line that cannot be taken in becomes a dead letter and harms no other.
+        """
+        out = Outbox(self.counts)
+        self.counts.records += 1
+        before_ms, before_active_ms = self.clock.now_ms, self.clock.active_ms
+        watermark_ms = self.clock.watermark_ms
+        speed = header(headers, HEADER_SPEED) if headers else None
+        if self.clock.advance(timestamp_ms, _speed(speed)):
+            self.counts.outages += 1
+        if self._expected:
+            self._expect(offset, out)
+        if (
+            self.clock.watermark_ms // SPANS_MS[0] != watermark_ms // SPANS_MS[0]
+            or self.clock.now_ms // SPANS_MS[0] != before_ms // SPANS_MS[0]
+            or self.clock.active_ms // _HEAP_STEP_MS != before_active_ms // _HEAP_STEP_MS
+        ):
+            self._elapse(offset, before_ms, out)
+        if value:
+            self._fold_lines(offset, value, out)
+        self.last = offset
+        return out.outputs
+
+    def _elapse(self, offset: int, before_ms: int, out: Outbox) -> None:
+        minute = self.clock.now_ms // SPANS_MS[1] != before_ms // SPANS_MS[1]
+        for site in self.sites.values():
+            if site.fence < offset:
+                site.elapse(out)
+                if minute:
+                    site.tell_changed(out)
+
+    def _fold_lines(self, offset: int, value: bytes, out: Outbox) -> None:
+        raw = value.split(b"\n")
+        if not raw[-1]:
+            raw.pop()
+        lines: Iterable[Line | None]
+        try:
+            lines = decode_envelope(value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            lines = [self._decoded(one, out) for one in raw]
+        late = LatePartials(offset)
+        fold = self._fold_reading
+        for line, text in zip(lines, raw, strict=True):
+            if line is None:
+                continue
+            try:
+                fold(line, offset, len(text), late, out)
+            except Exception:  # noqa: BLE001 -- one line that can't be folded must not stop the log
+                log.exception("a line could not be folded", partition=self.number, offset=offset)
+                out.dead_letter(text, _NOT_FOLDED)
+        for row in late.rows():
+            out.rollup(row)
+
+    def _fold_reading(
+        self, line: Line, offset: int, length: int, late: LatePartials, out: Outbox
+    ) -> None:
+        """The hot path: one reading, with everything that rarely happens moved elsewhere."""
+        reading: Any = line.reading
+        if reading is None:
+            self._fold_other(line, offset, out)
+            return
+        kind = type(reading)
+        tags = TAGS[kind]
+        key = (line.site, line.device, kind) if tags is None else (
+            line.site, line.device, kind, tags(reading)
+        )
+        found = self._feeds.get(key)
+        if found is None:
+            found = self._feeds[key] = self._feed(line, reading, offset)
+        feed, site = found
+        if offset <= site.fence:
+            self.counts.replayed += 1
+            return
+        site.changed = True
+        counts = out.counts
+        counts.lines += 1
+        device = feed.owned
+        clock = self.clock
+        now_ms, active_ms = clock.now_ms, clock.active_ms
+        event_ms: int = reading.ts
+        seq = reading.seq
+        at = line.at
+        if at is None and seq == device.next_seq and reading.boot == device.boot:
+            device.next_seq = seq + 1
+            if event_ms > device.newest_ms:
+                device.newest_ms = event_ms
+        else:
+            verdict = device.see(reading.boot, seq, event_ms, now_ms, believed=at is None)
+            if verdict and not site.accepts(device, verdict, reading.boot, out):
+                return
+        counts.accepted += 1
+        if at is not None:
+            event_ms = at
+            length -= len(f',"at":{at}')
+        device.wrong_clock = at is not None
+        if active_ms >= device.look_at_active_ms:
+            site.hear(device, event_ms, reading.boot, out)
+        feed.readings += 1
+        feed.bytes += length - feed.overhead
+        feed.heard_ms, feed.heard_active_ms = now_ms, active_ms
+        values = feed.values(reading)
+        start = event_ms - event_ms % WINDOW_10S
+        if start == feed.start and len(feed.waiting) < COMPACT_AT - 1:
+            feed.waiting.append(values)
+        elif start + WINDOW_10S > clock.watermark_ms:
+            site.open_window(feed, start).add(values)
+        else:
+            counts.late += 1
+            late.add(site.windows, feed, event_ms, values, clock.watermark_ms)
+        if feed.people_place >= 0:
+            feed.count_people(values, event_ms)
+        if feed.calm_from_ms <= event_ms >= now_ms - MAX_BEHIND_MS:
+            for place, low, high in feed.limits:
+                value = values[place]
+                if value is None or not low <= value <= high:
+                    site.judge(feed, values, event_ms, out)
+                    break
+            else:
+                feed.calm_from_ms = event_ms
+        elif feed.judges:
+            site.judge(feed, values, event_ms, out)
+        if feed.unarmed:
+            site.end_silence(feed, out)
+
+    def _feed(self, line: Line, reading: Any, offset: int) -> tuple[Feed, Site]:
+        site = self.sites.get(line.site) or self._site(line.site, offset)
+        return site.feed(line, reading), site
+
+    def _fold_other(self, line: Line, offset: int, out: Outbox) -> None:
+        site = self.sites.get(line.site) or self._site(line.site, offset)
+        if offset <= site.fence:
+            self.counts.replayed += 1
+            return
+        site.changed = True
+        self.counts.lines += 1
+        if line.status is not None:
+            self.counts.statuses += 1
+            site.fold_status(line, out)
+        elif line.reply is not None:
+            self.counts.replies += 1
+        elif line.control is not None:
+            self.counts.controls += 1
+
+    def _decoded(self, raw: bytes, out: Outbox) -> Line | None:
+        try:
+            return decode_line(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            out.dead_letter(raw, _NOT_FOLDED)
+            return None
+
+    def _expect(self, offset: int, out: Outbox) -> None:
+        for name, kind, device, interval_ms in self._expected:
+            site = self.sites.get(name) or self._site(name, offset)
+            site.expect(kind, device, interval_ms, out)
+        self._expected = []
+
+    def _site(self, name: str, offset: int) -> Site:
+        made = self.sites[name] = Site(name, self.clock, self.rules)
+        made.fence = offset - 1
+        made.flushed_ms = self.clock.now_ms
+        return made
+
+    def due(self) -> bool:
+        """Whether a flush is due by the log's clock."""
+        return self.clock.now_ms - self.flushed_ms >= FLUSH_AFTER_MS * self.clock.speed
+
+    def snapshot(self) -> State:
+        """What a flush writes: the sites that changed or were last written a minute ago."""
+        now_ms = self.clock.now_ms
+        at_least_ms = int(SITE_AT_LEAST_MS * self.clock.speed)
+        sites = []
+        for site in self.sites.values():
+            if site.fence > self.last:
+                continue
+            site.fence = self.last
+            if not site.changed and now_ms - site.flushed_ms < at_least_ms:
+                continue
+            site.changed = False
+            site.flushed_ms = now_ms
+            clock = msgspec.structs.replace(self.clock)
+            sites.append(SiteState(site.name, self.last, clock, list(site.snapshot())))
+        self.flushed_ms = now_ms
+        return State(self.last, msgspec.structs.replace(self.clock), sites)
+
+
+def _feed_key(feed: Feed) -> tuple[Any, ...]:
+    struct = READING_STRUCTS[feed.shape.type]
+    if not feed.tags:
+        return (feed.site, feed.device, struct)
+    values = tuple(feed.tags.values())
+    return (feed.site, feed.device, struct, values[0] if len(values) == 1 else values)
+
+
+def _speed(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        return None
+    return speed if 0 < speed < float("inf") else None

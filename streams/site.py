@@ -1,0 +1,267 @@
+"""One site: its devices, windows, throughput and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from typing import Any, Final
+
+from schemas.envelope import Line, line_head, line_overhead
+from schemas.readings import KIND_OF_TYPE, Reading
+from schemas.records import WINDOW_MS, Alert, Rollup
+from streams.alerts import AbsentAlert, ValueAlert
+from streams.dedup import Verdict
+from streams.device import Device
+from streams.feed import Feed
+from streams.log_clock import LogClock
+from streams.outputs import Outbox
+from streams.presence import Presence
+from streams.rules import STATISTICS, RuleSet, Statistic
+from streams.throughput import Meter
+from streams.windows import Accumulator, Shape, SiteWindows, Values, shapes
+
+SHAPES: Final[dict[type, Shape]] = shapes()
+SHAPE_OF_TYPE: Final = {shape.type: shape for shape in SHAPES.values()}
+CHUNK_DEVICES: Final = 100
+
+_STALE: Final = ""
+Due = tuple[int, str, str]
+"""(on the active clock in ms, device, rule; the empty rule is staleness)."""
+
+
+class Site:
+    """All that is kept of one site.
+
+    ``fence`` is the offset of the last record folded in; ``clock`` is the partition's.
+    """
+
+    def __init__(self, name: str, clock: LogClock, rules: RuleSet) -> None:
+        """Begin with no device."""
+        self.name = name
+        self.clock = clock
+        self.rules = rules
+        self.fence = -1
+        self.changed = False
+        self.flushed_ms = 0
+        self.devices: dict[str, Device] = {}
+        self.meters: dict[str, Meter] = {}
+        self.windows = SiteWindows()
+        self.due: list[Due] = []
+
+    def expect(self, kind: str, device: str, interval_ms: int | None, out: Outbox) -> None:
+        """A device that should be there: never seen, until it is heard."""
+        if device not in self.devices:
+            self._tell(self._device(kind, device, interval_ms), out)
+
+    def feed(self, line: Line, reading: Reading) -> Feed:
+        """A new feed, for the first reading of a device, type and tags."""
+        shape = SHAPES[type(reading)]
+        device = self.devices.get(line.device) or self._device(line.kind, line.device)
+        return self._feed(device, shape, {tag: getattr(reading, tag) for tag in shape.tags})
+
+    def accepts(self, device: Device, verdict: Verdict, boot: int, out: Outbox) -> bool:
+        """Count a reading whose name is not simply new; False for a duplicate."""
+        if verdict is Verdict.DUPLICATE:
+            device.duplicates += 1
+            out.counts.duplicates += 1
+            return False
+        if verdict is Verdict.UNPROVABLE:
+            device.unprovable += 1
+            out.counts.unprovable += 1
+        else:
+            device.generation += 1
+            device.presence.boot = boot
+            out.counts.resets += 1
+        return True
+
+    def hear(self, device: Device, event_ms: int, boot: int, out: Outbox) -> None:
+        """A reading came that may change the device's presence."""
+        presence = device.presence
+        presence.boot = max(presence.boot, boot)
+        if presence.state != "online" and not presence.revived_by(event_ms):
+            return
+        revived = presence.becomes("online", self.clock.now_ms)
+        presence.heard(self.clock.now_ms, self.clock.active_ms)
+        device.look_at_active_ms = presence.look_at_active_ms
+        if revived:
+            self._tell(device, out)
+        self._await_silence(device)
+
+    def open_window(self, feed: Feed, start: int) -> Accumulator:
+        """The 10 s window at ``start``, which the feed's next readings are tried with first."""
+        held = self.windows.opened(feed, 0, start)
+        feed.start = start
+        feed.waiting = held.pending
+        return held
+
+    def judge(self, feed: Feed, values: Values, event_ms: int, out: Outbox) -> None:
+        """Let the feed's alerts judge a reading that is not calmly within all limits."""
+        for alert, changes in feed.judge(values, event_ms, self.clock.now_ms, self.clock.active_ms):
+            self._changed_by(feed, alert, changes, out)
+
+    def _changed_by(self, feed: Feed, alert: ValueAlert, changes: list[Alert], out: Outbox) -> None:
+        out.alerts(changes)
+        self._await(feed.owned, changes[-1].rule, alert)
+
+    def end_silence(self, feed: Feed, out: Outbox) -> None:
+        """A reading came where a silence was not awaited yet, or had become an alert."""
+        for rule, silence in feed.silences:
+            if silence.due_active_ms is None:
+                out.alerts(silence.heard(self.clock.now_ms, self.clock.active_ms))
+                self._await(feed.owned, rule, silence)
+        feed.unarmed = False
+
+    def fold_status(self, line: Line, out: Outbox) -> None:
+        """Take in a device's status."""
+        device = self.devices.get(line.device) or self._device(line.kind, line.device)
+        if line.status is None:
+            return
+        device.catch_up()
+        if device.presence.told(line.status, self.clock.now_ms):
+            if device.presence.state == "online":
+                device.presence.spoke(self.clock.now_ms, self.clock.active_ms)
+                self._await_silence(device)
+            device.look_at_active_ms = device.presence.look_at_active_ms
+            self._tell(device, out)
+
+    def elapse(self, out: Outbox) -> None:
+        """Close the windows that have ended, and let silences and ``for`` run out."""
+        for feed, row in self.windows.close(self.clock.watermark_ms):
+            self.changed = True
+            out.rollup(row)
+            self._judge_window(feed, row, out)
+        for meter in self.meters.values():
+            for flow in meter.elapse(self.clock.now_ms):
+                self.changed = True
+                out.rollup(flow)
+        active_ms = self.clock.active_ms
+        while self.due and self.due[0][0] <= active_ms:
+            self.changed = True
+            self._run_out(heappop(self.due), out)
+
+    def tell_changed(self, out: Outbox) -> None:
+        """Send the records of devices that changed; called once a minute of log time."""
+        for device in self.devices.values():
+            self._tell(device, out)
+
+    def _judge_window(self, feed: Feed, row: Rollup, out: Outbox) -> None:
+        for rule, alert in feed.owned.watches.by_window.get((row.type, row.window), ()):
+            value = _statistic(row, rule.field, rule.statistic)
+            if value is None:
+                continue
+            end_ms = row.start + WINDOW_MS[row.window]
+            changes = alert.judge(value, end_ms, self.clock.now_ms, self.clock.active_ms)
+            if changes:
+                self._changed_by(feed, alert, changes, out)
+
+    def _run_out(self, due: Due, out: Outbox) -> None:
+        _, device_id, rule = due
+        device = self.devices[device_id]
+        device.catch_up()
+        if rule != _STALE:
+            self._run_out_alert(device, rule, out)
+            return
+        device.silence_due = False
+        at_ms = device.presence.stale_at_active_ms(self.clock.speed)
+        if at_ms is not None and at_ms <= self.clock.active_ms:
+            device.presence.becomes("stale", self.clock.now_ms)
+            device.look_at_active_ms = device.presence.look_at_active_ms
+            self._tell(device, out)
+        else:
+            self._await_silence(device)
+
+    def _run_out_alert(self, device: Device, rule: str, out: Outbox) -> None:
+        alert = device.watches.named.get(rule)
+        at_ms = None if alert is None else alert.due_active_ms
+        if alert is None or at_ms is None:
+            return
+        clock = self.clock
+        if isinstance(alert, AbsentAlert):
+            at_ms = max(at_ms, clock.absence_hold_ms)
+        if at_ms > clock.active_ms:
+            heappush(self.due, (at_ms, device.id, rule))
+        elif isinstance(alert, AbsentAlert):
+            out.alerts(alert.elapse(clock.now_ms, clock.active_ms, clock.absence_hold_ms))
+            for feed in device.feeds:
+                feed.unarmed = bool(feed.silences)
+        else:
+            out.alerts(alert.elapse(clock.now_ms, clock.active_ms))
+
+    def _await(self, device: Device, rule: str, alert: ValueAlert | AbsentAlert) -> None:
+        if alert.due_active_ms is not None:
+            heappush(self.due, (alert.due_active_ms, device.id, rule))
+
+    def _await_silence(self, device: Device) -> None:
+        if device.silence_due:
+            return
+        at_ms = device.presence.stale_at_active_ms(self.clock.speed)
+        if at_ms is not None:
+            device.silence_due = True
+            heappush(self.due, (at_ms, device.id, _STALE))
+
+    def _tell(self, device: Device, out: Outbox) -> None:
+        device.catch_up()
+        record = device.record(self.clock.now_ms, self.clock.speed)
+        if record != device.told:
+            device.told = record
+            self.changed = True
+            out.device(record)
+
+    def _device(self, kind: str, device: str, interval_ms: int | None = None) -> Device:
+        made = Device(self.name, kind, device, Presence(self.clock.now_ms, interval_ms), self.rules)
+        self.devices[device] = made
+        return made
+
+    def _feed(self, device: Device, shape: Shape, tags: dict[str, str]) -> Feed:
+        kind = KIND_OF_TYPE[shape.type]
+        overhead = line_overhead(line_head(self.name, kind, device.id))
+        made = Feed(device, shape, tags, overhead)
+        siblings = [feed for feed in device.feeds if feed.shape is shape]
+        for feed in (*siblings, made) if siblings else ():
+            feed.share()
+        device.feeds.append(made)
+        meter = self.meters.get(kind)
+        if meter is None:
+            meter = self.meters[kind] = Meter(self.name, kind, self.clock.now_ms)
+        meter.feeds.append(made)
+        return made
+
+    def snapshot(self) -> Iterator[list[Any]]:
+        """The site in chunks of at most 100 devices; the first one holds the throughput too."""
+        for meter in self.meters.values():
+            meter.gather()
+        devices = list(self.devices.values())
+        for device in devices:
+            device.catch_up()
+        for begin in range(0, max(len(devices), 1), CHUNK_DEVICES):
+            meters = [] if begin else [meter.snapshot() for meter in self.meters.values()]
+            chunk = devices[begin : begin + CHUNK_DEVICES]
+            yield [meters, [device.snapshot() for device in chunk]]
+
+    def take(self, chunks: Iterable[list[Any]]) -> Iterator[Feed]:
+        """Take in what `snapshot` gave; yields every feed."""
+        for meters, devices in chunks:
+            for saved in meters:
+                meter = Meter.restore(self.name, saved)
+                self.meters[meter.kind] = meter
+            for saved in devices:
+                yield from self._take_device(saved)
+
+    def _take_device(self, saved: Any) -> Iterator[Feed]:
+        device = self._device(saved[1], saved[0])
+        for kept in device.take(saved):
+            feed = self._feed(device, SHAPE_OF_TYPE[kept[0]], dict(kept[1]))
+            for level, windows in enumerate(feed.take(kept)):
+                for start, held in windows:
+                    self.windows.restore(feed, level, start, Accumulator.restore(held))
+            yield feed
+        self._await_silence(device)
+        for rule, alert in device.watches.named.items():
+            self._await(device, rule, alert)
+
+
+def _statistic(row: Rollup, field: str, statistic: Statistic | None) -> float | None:
+    if not field or statistic is None:
+        return float(row.count)
+    stats = row.fields.get(field)
+    return None if stats is None else float(stats[STATISTICS.index(statistic)])

@@ -1,0 +1,152 @@
+"""The stage ``qala streams``: a worker of the group, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry
+
+from schemas.connections import KafkaConnection
+from schemas.readiness import Readiness
+from streams.app import attach, make_app
+from streams.errors import WorkerError
+from streams.metrics import StreamsMetrics
+from streams.rulefile import default_rules, load_rules
+from streams.settings import StreamsSettings
+from streams.store import Store
+from streams.worker import Worker
+
+MAX_WORKERS: Final = 256
+RETRY_S: Final = 1.0
+
+log = structlog.get_logger("streams")
+
+
+async def run_streams(
+    settings: StreamsSettings,
+    *,
+    kafka: KafkaConnection,
+    readiness: Readiness,
+    registry: CollectorRegistry,
+    stop: asyncio.Event,
+) -> None:
+    """Fold the telemetry topic's partitions that the group gives this worker.
+
+    Returns when ``stop`` is set and the state is flushed.
+
+    Raises:
+        streams.errors.RuleError: the rules cannot be used.
+        streams.errors.StateError: the kept state does not fit the log.
+        streams.errors.WorkerError: the worker cannot go on; started again, it continues.
+    """
+    rules = load_rules(settings.rules or default_rules())
+    metrics = StreamsMetrics(registry)
+    readiness.waiting("group", "joining the group")
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    with _worker_id(settings) as worker_id:
+        store = Store(kafka)
+        if not await _connected(store, readiness, stop):
+            return
+        try:
+            await _run(settings, kafka, store, rules, readiness, metrics, worker_id, stop)
+        finally:
+            await store.stop()
+
+
+async def _run(  # noqa: PLR0913 -- the stage's parts, each made by the caller
+    settings: StreamsSettings,
+    kafka: KafkaConnection,
+    store: Store,
+    rules,  # noqa: ANN001
+    readiness: Readiness,
+    metrics: StreamsMetrics,
+    worker_id: str,
+    stop: asyncio.Event,
+) -> None:
+    app = make_app(settings, kafka, worker_id)
+    worker = Worker(app, store, rules, settings, readiness, metrics)
+    attach(app, worker.take)
+    app.finalize()
+    log.info("worker started", worker=worker_id, rules=rules.version)
+    await app.start()
+    stopping = asyncio.create_task(stop.wait())
+    crashed = asyncio.create_task(app.wait_until_stopped())
+    try:
+        await asyncio.wait(
+            {stopping, crashed, worker.failed}, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not worker.failed.done() and not crashed.done():
+            await worker.give_up()
+    finally:
+        stopping.cancel()
+        crashed.cancel()
+        await app.stop()
+    if worker.failed.done():
+        failure = worker.failed.exception()
+        if isinstance(failure, KafkaError):
+            raise WorkerError(f"Kafka did not take the worker's output: {failure!r}") from failure
+        if failure is not None:
+            raise failure
+    if not stop.is_set():
+        raise WorkerError(f"the stream processor stopped by itself: {app.crash_reason!r}")
+
+
+async def _connected(store: Store, readiness: Readiness, stop: asyncio.Event) -> bool:
+    while not stop.is_set():
+        try:
+            await store.start()
+        except (KafkaError, OSError) as exc:
+            readiness.waiting("kafka", f"Kafka cannot be reached ({type(exc).__name__})")
+            try:
+                await asyncio.wait_for(stop.wait(), RETRY_S)
+            except TimeoutError:
+                continue
+        else:
+            readiness.working("kafka")
+            return True
+    return False
+
+
+@contextmanager
+def _worker_id(settings: StreamsSettings) -> Iterator[str]:
+    """An id that no other living worker of this data folder has.
+
+    Kafka gives the partitions of a killed worker at once to one that comes back under its id;
+    two living ones under one id would displace each other for ever, hence the lock.
+    """
+    folder = settings.data / "streams"
+    folder.mkdir(parents=True, exist_ok=True)
+    host = socket.gethostname()
+    names = [settings.worker_id] if settings.worker_id else [
+        f"{host}-{number}" for number in range(1, MAX_WORKERS + 1)
+    ]
+    for name in names:
+        with (folder / f"{name}.lock").open("w") as lock:
+            if _locked(lock.fileno()):
+                yield name
+                return
+    raise WorkerError(
+        f"the worker id '{names[0]}' is in use by a living worker of the data folder "
+        f"{_short(settings.data)}; choose another, or leave it out"
+    )
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _short(path: Path) -> str:
+    return str(path)

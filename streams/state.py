@@ -1,0 +1,137 @@
+"""The worker's state in ``qala.state.v1``: how it is encoded, and how it is put together.
+
+A value is a snapshot of the log at its own offset F, with the clock as of F inside. Keys are
+``header`` and ``{site}/{chunk}``; all chunks of a site are written in one Kafka record batch,
+so they share their F. What a worker that lost its partition still writes is merely older: the
+log is then read again from further back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from streams.errors import StateError
+from streams.log_clock import LogClock
+
+VERSION: Final = 1
+HEADER_KEY: Final = b"header"
+MAX_VALUE_BYTES: Final = 900_000
+
+
+class SiteState(Struct):
+    """One site at the offset ``fence``; ``chunks`` are those of `streams.site.Site.snapshot`."""
+
+    name: str
+    fence: int
+    clock: LogClock
+    chunks: list[list[Any]]
+
+
+class State(Struct):
+    """A partition at the offset ``last``, with the sites that a flush writes or a load found."""
+
+    last: int
+    clock: LogClock
+    sites: list[SiteState]
+
+
+class _Value(Struct, array_like=True):
+    version: int
+    fence: int
+    clock: LogClock
+    chunk: int = 0
+    chunks: int = 0
+    content: Any = None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Value)
+
+Record = tuple[bytes, bytes]
+
+
+def site_records(site: SiteState) -> list[Record]:
+    """(key, value) of each chunk of a site, to be written in one batch.
+
+    Raises:
+        StateError: a chunk is larger than a record may be.
+    """
+    records = []
+    for number, content in enumerate(site.chunks):
+        value = _encoder.encode(
+            _Value(VERSION, site.fence, site.clock, number, len(site.chunks), content)
+        )
+        if len(value) > MAX_VALUE_BYTES:
+            raise StateError(
+                f"the state of site '{site.name}' has a chunk of {len(value)} bytes, more than "
+                f"the {MAX_VALUE_BYTES} that a record may have; give its devices fewer open "
+                "boots, or split the site"
+            )
+        records.append((f"{site.name}/{number}".encode(), value))
+    return records
+
+
+def header_record(state: State) -> Record:
+    """(key, value) of the header, which is written last."""
+    return HEADER_KEY, _encoder.encode(_Value(VERSION, state.last, state.clock))
+
+
+def load(records: Mapping[bytes, bytes]) -> State | None:
+    """The state in the last value of each key of a partition; None where there is none.
+
+    Its ``last`` is the oldest offset over the header and all sites, its clock the one then.
+
+    Raises:
+        StateError: a value is of another version, or a site is not whole.
+    """
+    if not records:
+        return None
+    values = {key: _decode(key, value) for key, value in records.items()}
+    header = values.pop(HEADER_KEY, None)
+    sites = list(_sites(values))
+    oldest = min(
+        [(site.fence, site.clock) for site in sites]
+        + ([] if header is None else [(header.fence, header.clock)]),
+        key=lambda found: found[0],
+    )
+    return State(oldest[0], msgspec.structs.replace(oldest[1]), sites)
+
+
+def _decode(key: bytes, value: bytes) -> _Value:
+    try:
+        found = _decoder.decode(value)
+    except msgspec.DecodeError as exc:
+        raise StateError(
+            f"the state record '{key.decode(errors='replace')}' cannot be read ({exc}); "
+            "it was written by another program or version"
+        ) from exc
+    if found.version != VERSION:
+        raise StateError(
+            f"the state record '{key.decode(errors='replace')}' has version {found.version}, "
+            f"and this program reads version {VERSION}; run the program that wrote it, or "
+            "delete the topic qala.state.v1 and run `qala provision` to rebuild it from the log"
+        )
+    return found
+
+
+def _sites(values: Mapping[bytes, _Value]) -> Iterator[SiteState]:
+    found: dict[str, dict[int, _Value]] = {}
+    for key, value in values.items():
+        name = key.rpartition(b"/")[0].decode()
+        found.setdefault(name, {})[value.chunk] = value
+    for name, chunks in found.items():
+        first = chunks.get(0)
+        if first is None or any(
+            number not in chunks or chunks[number].fence != first.fence
+            for number in range(first.chunks)
+        ):
+            raise StateError(
+                f"the state of site '{name}' is not whole; delete the topic qala.state.v1 and "
+                "run `qala provision` to rebuild it from the log"
+            )
+        ordered = [chunks[number].content for number in range(first.chunks)]
+        yield SiteState(name, first.fence, first.clock, ordered)

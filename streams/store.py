@@ -1,0 +1,169 @@
+"""The state topic and the topics of outputs: everything that the worker writes to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from schemas import topics
+from schemas.connections import KafkaConnection
+from streams.errors import StateError
+from streams.outputs import Output
+from streams.state import Record, State, header_record, site_records
+
+STATE_BATCH_BYTES: Final = 16 * 1024 * 1024
+"""All chunks of a site go into one record batch, which Kafka appends whole or not at all."""
+OUTPUT_BATCH_BYTES: Final = 700_000
+_RECORD_OVERHEAD: Final = 128
+
+
+class Store:
+    """One idempotent producer for outputs and state, and the reader of the state topic."""
+
+    def __init__(self, kafka: KafkaConnection) -> None:
+        """Prepare; `start` connects."""
+        self._args = kafka.client_args()
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect the producer. Raises `aiokafka.errors.KafkaError` where Kafka is away."""
+        producer = AIOKafkaProducer(
+            **self._args,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            max_batch_size=STATE_BATCH_BYTES,
+            max_request_size=STATE_BATCH_BYTES + 1024 * 1024,
+            request_timeout_ms=20_000,
+        )
+        await producer.start()
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Send what waits and disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send(self, partition: int, outputs: Sequence[Output]) -> None:
+        """Send outputs of one partition, in order within a topic; returns when Kafka has them.
+
+        Raises:
+            aiokafka.errors.KafkaError: Kafka refused them for good.
+        """
+        by_topic: dict[str, list[Output]] = {}
+        for output in outputs:
+            by_topic.setdefault(output.topic, []).append(output)
+        acknowledged = []
+        for topic, found in by_topic.items():
+            for builder in self._output_batches(found):
+                acknowledged.append(await self._send(builder, topic, partition))
+        await asyncio.gather(*acknowledged)
+
+    async def write(self, partition: int, state: State) -> None:
+        """Write a flush: every site in a batch of its own, and the header last.
+
+        Raises:
+            StateError: a site does not fit in a record batch.
+            aiokafka.errors.KafkaError: Kafka refused it for good.
+        """
+        acknowledged = []
+        for builder in self._state_batches(state):
+            acknowledged.append(await self._send(builder, topics.STATE, partition))
+        await asyncio.gather(*acknowledged)
+        last = self._builder()
+        _append(last, header_record(state))
+        await (await self._send(last, topics.STATE, partition))
+
+    async def load(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
+        """The last value of each key of the state topic, by partition."""
+        wanted = [TopicPartition(topics.STATE, number) for number in partitions]
+        found: dict[int, dict[bytes, bytes]] = {tp.partition: {} for tp in wanted}
+        if not wanted:
+            return found
+        consumer = AIOKafkaConsumer(
+            **self._args,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            check_crcs=False,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        await consumer.start()
+        try:
+            consumer.assign(wanted)
+            ends = await consumer.end_offsets(wanted)
+            await consumer.seek_to_beginning(*wanted)
+            while True:
+                behind = [tp for tp in wanted if await consumer.position(tp) < ends[tp]]
+                if not behind:
+                    return found
+                batches = await consumer.getmany(*behind, timeout_ms=500)
+                for tp, records in batches.items():
+                    _take(found[tp.partition], records)
+        finally:
+            await consumer.stop()
+
+    async def telemetry_bounds(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """(first offset, offset after the last) of the telemetry topic, by partition."""
+        wanted = [TopicPartition(topics.TELEMETRY, number) for number in partitions]
+        consumer = AIOKafkaConsumer(**self._args, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            first = await consumer.beginning_offsets(wanted)
+            end = await consumer.end_offsets(wanted)
+        finally:
+            await consumer.stop()
+        return {tp.partition: (first[tp], end[tp]) for tp in wanted}
+
+    def _builder(self) -> BatchBuilder:
+        if self._producer is None:
+            raise StateError("the store is used before it is started")
+        return self._producer.create_batch()
+
+    async def _send(self, builder: BatchBuilder, topic: str, partition: int) -> Any:
+        if self._producer is None:
+            raise StateError("the store is used before it is started")
+        return await self._producer.send_batch(builder, topic, partition=partition)
+
+    def _output_batches(self, outputs: Sequence[Output]) -> list[BatchBuilder]:
+        builders = [self._builder()]
+        size = 0
+        for output in outputs:
+            added = len(output.value) + len(output.key or b"") + _RECORD_OVERHEAD
+            if size and size + added > OUTPUT_BATCH_BYTES:
+                builders.append(self._builder())
+                size = 0
+            size += added
+            builders[-1].append(
+                key=output.key, value=output.value, timestamp=None, headers=list(output.headers)
+            )
+        return builders
+
+    def _state_batches(self, state: State) -> list[BatchBuilder]:
+        builders: list[BatchBuilder] = []
+        for site in state.sites:
+            builder = self._builder()
+            for record in site_records(site):
+                if not _append(builder, record):
+                    raise StateError(
+                        f"the state of site '{site.name}' does not fit in one record batch of "
+                        f"{STATE_BATCH_BYTES} bytes; split the site"
+                    )
+            builders.append(builder)
+        return builders
+
+
+def _append(builder: BatchBuilder, record: Record) -> bool:
+    key, value = record
+    return builder.append(key=key, value=value, timestamp=None) is not None
+
+
+def _take(found: dict[bytes, bytes], records: Iterable[Any]) -> None:
+    for record in records:
+        if record.value is None:
+            found.pop(record.key, None)
+        else:
+            found[record.key] = record.value

@@ -1,0 +1,218 @@
+"""Tumbling windows of one site: partials that merge.
+
+Readings are folded into 10 s windows; a closed 10 s window is merged into its 1 m window, a
+closed 1 m window into its 1 h window. A reading whose window has closed becomes part of a
+further partial row, one for each envelope, window and series, at every level that has closed;
+at a level that is still open it is folded in like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from schemas.measurements import TAG_FIELDS, late_shift_ns, rollup_fields
+from schemas.readings import READING_STRUCTS
+from schemas.records import WINDOW_MS, FieldStats, Rollup, Window
+
+LEVELS: Final[tuple[Window, ...]] = ("10s", "1m", "1h")
+SPANS_MS: Final = tuple(WINDOW_MS[level] for level in LEVELS)
+COMPACT_AT: Final = 16
+"""Values wait in a list and are aggregated by so many at a time, by builtins. The number is
+part of a sum's rounding, so it is the same wherever the log is read. More of them would cost
+more in cache misses than they save in calls."""
+
+Values = tuple[Any, ...]
+
+
+class Shape(NamedTuple):
+    """Of one reading type: its struct, and how to take the values that windows aggregate."""
+
+    type: str
+    fields: tuple[str, ...]
+    values: Callable[[Any], Values]
+    tags: tuple[str, ...]
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], Values]:
+    if not names:
+        return lambda _reading: ()
+    take = attrgetter(*names)
+    if len(names) == 1:
+        return lambda reading: (take(reading),)
+    return take
+
+
+def shapes() -> dict[type, Shape]:
+    """The shape of every reading type, by its struct."""
+    found = {}
+    for name, struct in READING_STRUCTS.items():
+        fields = tuple(field.name for field in rollup_fields(name))
+        found[struct] = Shape(name, fields, _getter(fields), TAG_FIELDS[name])
+    return found
+
+
+class Accumulator:
+    """The running partial of one series in one window."""
+
+    __slots__ = ("count", "pending", "stats")
+
+    def __init__(self, width: int) -> None:
+        """Begin empty, for a type of ``width`` fields."""
+        self.count = 0
+        self.stats: list[list[Any] | None] = [None] * width
+        self.pending: list[Values] = []
+
+    def add(self, values: Values) -> None:
+        """Take in one reading's values (None where a field is absent)."""
+        self.pending.append(values)
+        if len(self.pending) >= COMPACT_AT:
+            self.compact()
+
+    def compact(self) -> None:
+        """Aggregate the waiting values, column by column."""
+        pending = self.pending
+        self.count += len(pending)
+        for place, column in enumerate(zip(*pending, strict=True)):
+            held = column if None not in column else [v for v in column if v is not None]
+            if held:
+                self._merge(place, len(held), float(sum(held)), min(held), max(held))
+        pending.clear()
+
+    def merge(self, other: Accumulator) -> None:
+        """Add the (compacted) partial of a finer window."""
+        self.compact()
+        self.count += other.count
+        for place, stats in enumerate(other.stats):
+            if stats is not None:
+                self._merge(place, *stats)
+
+    def _merge(self, place: int, count: int, total: float, low: float, high: float) -> None:
+        stats = self.stats[place]
+        if stats is None:
+            self.stats[place] = [count, total, low, high]
+            return
+        stats[0] += count
+        stats[1] += total
+        if low < stats[2]:
+            stats[2] = low
+        if high > stats[3]:
+            stats[3] = high
+
+    def fields(self, names: tuple[str, ...]) -> dict[str, FieldStats]:
+        """(count, sum, min, max) of each field that had a value; call `compact` before."""
+        return {
+            name: (stats[0], stats[1], float(stats[2]), float(stats[3]))
+            for name, stats in zip(names, self.stats, strict=True)
+            if stats is not None
+        }
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """As plain values; what waits is kept as it is, for the same sums after a restart."""
+        return (self.count, self.stats, self.pending)
+
+    @classmethod
+    def restore(cls, saved: tuple[Any, ...]) -> Accumulator:
+        """The accumulator that `snapshot` gave."""
+        count, stats, pending = saved
+        made = cls(len(stats))
+        made.count = count
+        made.stats = [None if one is None else list(one) for one in stats]
+        made.pending = [tuple(values) for values in pending]
+        return made
+
+
+class Series:
+    """One (site, device, type, tags): its open windows by level and start (ms)."""
+
+    __slots__ = ("device", "open", "shape", "site", "start", "tags", "waiting")
+
+    def __init__(self, site: str, device: str, shape: Shape, tags: dict[str, str]) -> None:
+        """Begin without a window."""
+        self.site = site
+        self.device = device
+        self.shape = shape
+        self.tags = tags
+        self.open: tuple[dict[int, Accumulator], ...] = ({}, {}, {})
+        # the 10 s window that the last reading fell into, and the values that wait in it
+        self.start = -1
+        self.waiting: list[Values] = []
+
+    def rollup(self, level: int, start: int, held: Accumulator, shift: int = 0) -> Rollup:
+        """The row of a window's partial; ``shift`` in ns for a late one."""
+        held.compact()
+        return Rollup(
+            type=self.shape.type, window=LEVELS[level], site=self.site, device=self.device,
+            start=start, count=held.count, fields=held.fields(self.shape.fields),
+            tags=self.tags, shift=shift,
+        )
+
+
+class SiteWindows:
+    """All open windows of a site, found by when they end."""
+
+    def __init__(self) -> None:
+        """Begin without a window."""
+        self.open: tuple[dict[int, list[Any]], ...] = ({}, {}, {})
+
+    def opened(self, series: Series, level: int, start: int) -> Accumulator:
+        """The series' window at ``level`` and ``start``; it is noted here where it is new."""
+        held = series.open[level].get(start)
+        if held is None:
+            held = series.open[level][start] = Accumulator(len(series.shape.fields))
+            self.open[level].setdefault(start, []).append(series)
+        return held
+
+    def close(self, watermark_ms: int) -> Iterator[tuple[Any, Rollup]]:
+        """Close every window that ends at or before the watermark: finer and earlier first."""
+        for level, span in enumerate(SPANS_MS):
+            starts = self.open[level]
+            for start in sorted(start for start in starts if start + span <= watermark_ms):
+                for series in starts.pop(start):
+                    yield series, self._close_one(series, level, start)
+
+    def _close_one(self, series: Series, level: int, start: int) -> Rollup:
+        held = series.open[level].pop(start)
+        if level == 0 and series.start == start:
+            series.start = -1
+        row = series.rollup(level, start, held)
+        if level + 1 < len(LEVELS):
+            coarser = start - start % SPANS_MS[level + 1]
+            self.opened(series, level + 1, coarser).merge(held)
+        return row
+
+    def restore(self, series: Any, level: int, start: int, held: Accumulator) -> None:
+        """Open a window that was kept."""
+        series.open[level][start] = held
+        self.open[level].setdefault(start, []).append(series)
+
+
+class LatePartials:
+    """The late readings of one envelope, gathered by series, window and start."""
+
+    def __init__(self, offset: int) -> None:
+        """Begin for the envelope at ``offset``."""
+        self.offset = offset
+        self.held: dict[tuple[int, int, int], tuple[Series, Accumulator]] = {}
+
+    def add(
+        self, windows: SiteWindows, series: Series, event_ms: int, values: Values, watermark_ms: int
+    ) -> None:
+        """Take in a reading whose 10 s window has closed, at each level as that level stands."""
+        for level, span in enumerate(SPANS_MS):
+            start = event_ms - event_ms % span
+            if start + span > watermark_ms:
+                # This level is open, and so is every coarser one: they get it when this closes.
+                windows.opened(series, level, start).add(values)
+                return
+            key = (id(series), level, start)
+            if key not in self.held:
+                self.held[key] = (series, Accumulator(len(series.shape.fields)))
+            self.held[key][1].add(values)
+
+    def rows(self) -> Iterator[Rollup]:
+        """One partial row for each series, window and start."""
+        for (_, level, start), (series, held) in self.held.items():
+            shift = late_shift_ns(self.offset, SPANS_MS[level])
+            yield series.rollup(level, start, held, shift)

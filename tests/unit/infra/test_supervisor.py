@@ -1,0 +1,315 @@
+"""The supervisor over real processes: small programs that behave well or badly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.errors import AlreadyRunningError, SupervisorError
+from infra.supervisor.backoff import Backoff
+from infra.supervisor.child import Child
+from infra.supervisor.identity import Identity, identify
+from infra.supervisor.ownership import base_name, owned, stop_leftovers
+from infra.supervisor.records import (
+    ProcessRecord,
+    log_file,
+    read_processes,
+    rotate,
+    run_folder,
+    write_record,
+)
+from infra.supervisor.run import Supervisor
+from infra.supervisor.spec import Check, Spec
+from tests.support.waiting import eventually
+
+FAKE = """
+import os, pathlib, signal, sys
+mode, folder, name = sys.argv[1:]
+folder = pathlib.Path(folder)
+def end(*_):
+    with (folder / "ended").open("a") as file:
+        file.write(name + chr(10))
+    sys.exit(0)
+if mode == "dies":
+    print("no luck today", flush=True)
+    sys.exit(1)
+if mode == "dies for good":
+    import json
+    stat = pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    process = {"pid": os.getpid(), "ticks": int(stat[19]), "boot": ""}
+    run = folder / "run"
+    (run / f"{name}.probe.json").write_text(json.dumps({
+        "name": name, "stage": name, "id": "1", "process": process, "port": 1,
+        "ended": "another copy has this id", "final": True}))
+    sys.exit(1)
+signal.signal(signal.SIGTERM, signal.SIG_IGN if mode == "stubborn" else end)
+if mode != "never ready":
+    (folder / f"{name}.ready").write_text(str(os.getpid()))
+while True:
+    signal.pause()
+"""
+
+
+def ready_file(folder: Path, name: str) -> Check:
+    async def check(identity: Identity) -> str | None:
+        file = folder / f"{name}.ready"
+        if file.exists() and file.read_text(encoding="ascii") == str(identity.pid):
+            return None
+        return "its file is not there"
+
+    return check
+
+
+def fake(folder: Path, name: str, mode: str = "good", **options: float) -> Spec:
+    return Spec(
+        name=name,
+        argv=(sys.executable, "-S", "-c", FAKE, mode, str(folder), name),
+        log=log_file(folder, name),
+        check=ready_file(folder, name),
+        address="127.0.0.1:1",
+        **options,
+    )
+
+
+@asynccontextmanager
+async def supervised(folder: Path) -> AsyncIterator[Supervisor]:
+    run_folder(folder).mkdir(parents=True, exist_ok=True)
+    supervisor = Supervisor(folder, run_folder(folder), lambda _child: None)
+    try:
+        yield supervisor
+    finally:
+        supervisor.kill()
+        await supervisor.stop([], base_name, lambda _name: None)
+
+
+def state_of(child: Child) -> Callable[[], Awaitable[str]]:
+    async def ask() -> str:
+        return child.state
+
+    return ask
+
+
+def recorded(folder: Path, name: str) -> ProcessRecord | None:
+    return next((r for r in read_processes(run_folder(folder)) if r.name == name), None)
+
+
+def pid_of(child: Child) -> int:
+    assert child.identity is not None
+    return child.identity.pid
+
+
+async def test_start_returns_when_every_process_is_ready(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.start([fake(tmp_path, "one"), fake(tmp_path, "two")])
+        assert [child.state for child in supervisor.children.values()] == ["ready", "ready"]
+        record = recorded(tmp_path, "one")
+        assert record is not None
+        assert record.alive()
+        assert (record.state, record.restarts, record.address) == ("ready", 0, "127.0.0.1:1")
+
+
+async def test_a_killed_process_is_started_again_and_counted(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.start([fake(tmp_path, "one")])
+        child = supervisor.children["one"]
+        killed = pid_of(child)
+        os.kill(killed, signal.SIGKILL)
+        await eventually(state_of(child), lambda state: state == "backoff", timeout_s=5)
+        assert child.reason == "ended with signal 9"
+        await eventually(state_of(child), lambda state: state == "ready", timeout_s=10)
+        assert pid_of(child) != killed
+        assert child.restarts == 1
+
+
+async def test_a_process_that_always_dies_ends_the_start_with_its_last_words(
+    tmp_path: Path,
+) -> None:
+    async with supervised(tmp_path) as supervisor:
+        with pytest.raises(SupervisorError, match="ended with exit code 1: no luck today") as told:
+            await supervisor.start([fake(tmp_path, "bad", "dies")])
+        assert str(log_file(tmp_path, "bad")) in str(told.value)
+        assert supervisor.children["bad"].restarts == 3
+
+
+async def test_a_process_that_is_never_ready_ends_the_start_with_what_it_waits_for(
+    tmp_path: Path,
+) -> None:
+    async with supervised(tmp_path) as supervisor:
+        with pytest.raises(SupervisorError, match="waits for: its file is not there"):
+            await supervisor.start([fake(tmp_path, "slow", "never ready", ready_timeout_s=0.5)])
+
+
+async def test_a_process_whose_error_is_final_is_not_started_again(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        with pytest.raises(SupervisorError, match="another copy has this id"):
+            await supervisor.start([fake(tmp_path, "taken", "dies for good")])
+        child = supervisor.children["taken"]
+        assert (child.state, child.restarts) == ("failed", 0)
+
+
+async def test_what_is_no_longer_ready_is_waiting_and_says_for_what(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.start([fake(tmp_path, "one")])
+        child = supervisor.children["one"]
+        (tmp_path / "one.ready").unlink()
+        await eventually(state_of(child), lambda state: state == "waiting", timeout_s=5)
+        assert child.reason == "its file is not there"
+        (tmp_path / "one.ready").write_text(str(pid_of(child)), encoding="ascii")
+        await eventually(state_of(child), lambda state: state == "ready", timeout_s=5)
+        assert child.restarts == 0
+
+
+async def test_stop_goes_group_by_group_and_leaves_no_process(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        names = ["mosquitto", "bridge", "bridge-2", "other", "simulator"]
+        await supervisor.start([fake(tmp_path, name) for name in names])
+        pids = [pid_of(child) for child in supervisor.children.values()]
+        groups = [frozenset({"simulator"}), frozenset({"bridge"}), frozenset({"mosquitto"})]
+        told: list[str] = []
+        await supervisor.stop(groups, base_name, told.append)
+        assert told == ["simulator", "bridge", "bridge-2", "mosquitto", "other"]
+        ended = (tmp_path / "ended").read_text(encoding="ascii").split()
+        assert ended[0] == "simulator"
+        assert set(ended[1:3]) == {"bridge", "bridge-2"}
+        assert ended[3:] == ["mosquitto", "other"]
+        assert [pid for pid in pids if identify(pid)] == []
+        supervisor.forget()
+        assert read_processes(run_folder(tmp_path)) == []
+
+
+async def test_a_process_that_ignores_sigterm_is_killed_after_its_time(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.start([fake(tmp_path, "one", "stubborn", stop_timeout_s=0.3)])
+        pid = pid_of(supervisor.children["one"])
+        assert await supervisor.children["one"].stop() is False
+        assert identify(pid) is None
+
+
+async def test_a_process_that_waits_for_its_next_start_is_stopped_at_once(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        with pytest.raises(SupervisorError):
+            await supervisor.start([fake(tmp_path, "bad", "dies")])
+        async with asyncio.timeout(1):  # the next start would be 4 s away
+            await supervisor.stop([], base_name, lambda _name: None)
+        assert supervisor.children["bad"].state == "stopped"
+
+
+async def test_a_process_that_cannot_be_started_is_told_without_a_traceback(
+    tmp_path: Path,
+) -> None:
+    async with supervised(tmp_path) as supervisor:
+        missing = Spec(
+            name="absent",
+            argv=(str(tmp_path / "no-such-program"),),
+            log=log_file(tmp_path, "absent"),
+            check=ready_file(tmp_path, "absent"),
+        )
+        with pytest.raises(SupervisorError, match="absent .*No such file or directory"):
+            await supervisor.start([missing])
+
+
+SUPERVISOR = """
+import asyncio, pathlib, sys
+from infra.supervisor.ownership import owned
+from tests.unit.infra.test_supervisor import fake, supervised
+async def main(folder):
+    with owned(folder):
+        async with supervised(folder) as supervisor:
+            await supervisor.start([fake(folder, "one"), fake(folder, "two", "stubborn")])
+            print("ready", flush=True)
+            await asyncio.Event().wait()
+asyncio.run(main(pathlib.Path(sys.argv[1])))
+"""
+
+
+async def test_the_next_run_stops_what_a_killed_supervisor_left_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    killed = subprocess.Popen(  # noqa: ASYNC220 - read once, below
+        [sys.executable, "-c", SUPERVISOR, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == "ready\n"
+    with pytest.raises(AlreadyRunningError, match="already runs on"), owned(tmp_path):
+        pass
+    killed.kill()
+    killed.wait()
+    killed.stdout.close()
+    left = [record for record in read_processes(run_folder(tmp_path)) if record.alive()]
+    assert sorted(record.name for record in left) == ["one", "two"]
+
+    bystander = subprocess.Popen(["/bin/sleep", "60"])  # noqa: ASYNC220 - ended below
+    try:
+        mine = identify(bystander.pid)
+        assert mine is not None
+        # a recorded pid that another process has now: equal pid, other start
+        reused = Identity(mine.pid, mine.ticks - 100, mine.boot)
+        write_record(
+            run_folder(tmp_path),
+            ProcessRecord(name="bridge", state="ready", since=time.time(), process=reused),
+        )
+        said: list[str] = []
+        with owned(tmp_path) as folder:
+            groups = [frozenset({"one", "two", "bridge"})]
+            assert await stop_leftovers(folder, groups, said.append, patience_s=0.3) == 2
+        assert said == ["a former run left processes behind; stopping them: one, two"]
+        assert not any(record.alive() for record in left)
+        assert bystander.poll() is None
+        assert read_processes(run_folder(tmp_path)) == []
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_waits_between_starts_double_to_ten_seconds_and_begin_anew_after_a_healthy_minute() -> None:
+    backoff = Backoff()
+    waits = [backoff.after(lived_s=1) for _ in range(7)]
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    assert backoff.after(lived_s=60) == 0.5
+    assert backoff.after(lived_s=1) == 1.0
+
+
+def test_a_dead_process_that_is_not_collected_does_not_count_as_alive() -> None:
+    with subprocess.Popen(["/bin/sleep", "60"]) as process:
+        identity = identify(process.pid)
+        assert identity is not None
+        assert identity.alive()
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not identity.alive()
+
+
+def test_records_survive_a_half_written_file(tmp_path: Path) -> None:
+    write_record(tmp_path, ProcessRecord(name="one", state="ready", since=1.0))
+    (tmp_path / "two.json").write_text('{"name": "tw', encoding="ascii")
+    assert [record.name for record in read_processes(tmp_path)] == ["one"]
+    assert json.loads((tmp_path / "one.json").read_text(encoding="ascii"))["state"] == "ready"
+
+
+def test_a_log_that_has_grown_large_is_set_aside_at_the_next_start(tmp_path: Path) -> None:
+    log = tmp_path / "one.log"
+    log.write_bytes(b"x" * 1000)
+    rotate(log)
+    assert log.exists()
+    os.truncate(log, 21 * 1024 * 1024)
+    rotate(log)
+    assert not log.exists()
+    assert (tmp_path / "one.log.1").stat().st_size == 21 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "name,base",
+    [("bridge-2", "bridge"), ("sink-influx", "sink-influx"), ("sink-influx-12", "sink-influx")],
+)
+def test_a_further_copy_belongs_to_its_base_name(name: str, base: str) -> None:
+    assert base_name(name) == base

@@ -1,0 +1,126 @@
+"""Rows of windows, throughput, alerts, device states and counters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.examples import EXAMPLES
+from schemas.lineprotocol import alert_row, device_row, pipeline_row, rollup_row
+from schemas.measurements import fields_of
+from schemas.readings import READING_STRUCTS
+from schemas.records import Alert, DeviceRecord, Rollup, Throughput
+from tests.unit.schemas.line_protocol_reader import read_row
+from tests.unit.schemas.test_lineprotocol import HOSTILE
+
+TS = 1_767_225_600_000
+
+
+def test_a_closed_window_is_a_row_at_its_start():
+    rollup = Rollup(
+        type="air",
+        window="10s",
+        site="hall",
+        device="unit-1",
+        start=TS,
+        count=3,
+        fields={"efficiency_pct": (3, 280.5, 93, 94), "people": (2, 11, 5, 6)},
+    )
+    assert rollup_row(rollup) == (
+        "air_10s,site=hall,device=unit-1 count=3i,efficiency_pct_sum=280.5,"
+        "efficiency_pct_min=93.0,efficiency_pct_max=94.0,people_sum=11.0,people_min=5.0,"
+        "people_max=6.0,people_count=2i 1767225600000000000"
+    )
+
+
+def test_a_late_partial_keeps_the_tags_of_its_series_and_stands_after_the_start():
+    rollup = Rollup(
+        type="ticket",
+        window="1h",
+        site="hall",
+        device="unit-1",
+        start=TS,
+        count=1,
+        fields={},
+        tags={"service": "id-card", "event": "called"},
+        shift=8,
+    )
+    assert rollup_row(rollup) == (
+        "ticket_1h,site=hall,device=unit-1,service=id-card,event=called count=1i "
+        "1767225600000000008"
+    )
+
+
+def test_only_optional_fields_of_a_rollup_have_a_count_of_their_own():
+    for name in READING_STRUCTS:
+        stats = {field.name: (1, 1.0, 1.0, 1.0) for field in fields_of(name) if field.kind != "str"}
+        row = read_row(
+            rollup_row(
+                Rollup(
+                    type=name,
+                    window="1m",
+                    site="s",
+                    device="d",
+                    start=TS,
+                    count=1,
+                    fields=stats,
+                )
+            )
+        )
+        counted = {key.removesuffix("_count") for key in row.fields if key.endswith("_count")}
+        assert counted == {
+            field.name for field in fields_of(name) if field.optional and field.kind != "str"
+        }
+        assert {type(v) for k, v in row.fields.items() if not k.endswith("count")} <= {float}
+
+
+def test_throughput_is_a_row_of_integers():
+    throughput = Throughput(
+        window="1m",
+        site="hall",
+        kind="camera",
+        start=TS,
+        readings=30,
+        bytes=4200,
+        devices=2,
+        people_in=5,
+        people_out=4,
+        people=17,
+    )
+    assert rollup_row(throughput) == (
+        "throughput_1m,site=hall,kind=camera readings=30i,bytes=4200i,devices=2i,people_in=5i,"
+        "people_out=4i,people=17i 1767225600000000000"
+    )
+
+
+def alert(**changes: Any) -> Alert:
+    return msgspec.structs.replace(
+        msgspec.convert(EXAMPLES["alert.json"][0], Alert), at=TS, ordinal=1, **changes
+    )
+
+
+def test_an_alert_is_a_row_at_its_transition_and_ordinal():
+    assert alert_row(alert(value=130, summary="Ozone high")) == (
+        "alert,site=stop-1,rule=ozone-high,severity=critical,device=ion-1 "
+        'id="0123abcd",state="firing",value=130.0,summary="Ozone high" 1767225600000000001'
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=repr)
+def test_a_hostile_summary_reads_back_as_it_was(text):
+    assert read_row(alert_row(alert(summary=text))).fields["summary"] == text
+
+
+def test_a_device_state_is_a_row_at_its_beginning():
+    record = DeviceRecord(site="hall", kind="desk", device="unit-1", state="stale", since=TS)
+    assert device_row(record) == (
+        'device_state,site=hall,kind=desk,device=unit-1 state="stale" 1767225600000000000'
+    )
+
+
+def test_counters_of_the_pipeline_are_floats():
+    row = pipeline_row({"stage": "a b,c=d"}, {"accepted": 3, "cpu": 1e-7}, 5)
+    assert read_row(row) == ("pipeline", {"stage": "a b,c=d"}, {"accepted": 3.0, "cpu": 1e-7}, 5)
+    assert "accepted=3.0" in row

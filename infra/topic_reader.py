@@ -45,7 +45,6 @@ async def _consumer(
         async with asyncio.timeout(_TIMEOUT_S):
             await consumer.start()
         partitions = await _partitions(consumer, topic)
-        consumer.assign(partitions)
         yield consumer, partitions
     except (KafkaError, TimeoutError, OSError) as exc:
         raise LookupFailedError(
@@ -130,13 +129,25 @@ async def _between(
     begin: dict[TopicPartition, int],
     end: dict[TopicPartition, int],
 ) -> AsyncIterator[Record]:
-    """Records from ``begin`` up to, without, ``end``."""
+    """Records from ``begin`` up to, without, ``end``.
+
+    Raises:
+        TimeoutError: Kafka has given nothing more for 15 s.
+    """
     partitions = [partition for partition in begin if begin[partition] < end[partition]]
+    if not partitions:
+        return  # a consumer on no partitions at all would never stop (aiokafka 0.14)
     consumer.assign(partitions)
     for partition in partitions:
         consumer.seek(partition, begin[partition])
+    loop = asyncio.get_running_loop()
+    heard_s = loop.time()
     while partitions:
         batches = await consumer.getmany(*partitions, timeout_ms=_POLL_MS)
+        if batches:
+            heard_s = loop.time()
+        elif loop.time() - heard_s > _TIMEOUT_S:
+            raise TimeoutError
         for partition, records in batches.items():
             for record in records:
                 if record.offset < end[partition]:

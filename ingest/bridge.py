@@ -129,7 +129,7 @@ class _Bridge:
     async def _serve(self) -> None:
         """One connection, from Kafka's being there to the end of the MQTT connection."""
         writer = await self._ready_writer()
-        await self._unless_stopped(self._claim_id())
+        await self._unless_stopped(self._claim.assert_ours())
         intake = Intake(
             writer,
             bridge=self._settings.id,
@@ -150,10 +150,8 @@ class _Bridge:
         except _StopError:
             await self._drain(link, writer, intake)
             raise
-        except IngestError as exc:
-            link.fail(exc)
-            raise
         finally:
+            link.fail(MqttError("the bridge left the connection"))  # where it is still open
             self._link = None
             writer.seal()  # an envelope never holds messages of two connections
             intake.acks.close()
@@ -173,13 +171,11 @@ class _Bridge:
                 settings=self._settings,
                 clock=self._clock,
                 crowded=self._hold_back,
+                counts=self._counts,
             )
         )
         self._readiness.working("kafka")
         return self._writer
-
-    async def _claim_id(self) -> None:
-        await self._claim.assert_ours()
 
     async def _carry(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:
         """Tick and watch until the connection ends, Kafka fails, or ``stop`` is set."""
@@ -213,7 +209,6 @@ class _Bridge:
         counts = self._counts
         counts.ticks += writer.tick()
         counts.last_tick_us = self._clock.now_us()
-        counts.envelopes = writer.envelopes
         counts.outstanding = len(intake.acks)
         counts.backlog_bytes = writer.backlog.bytes
         oldest_s = writer.oldest_s

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from ingest.acks import Pending, settle
+from ingest.metrics import BridgeCounts
 from schemas.envelope import envelope_headers
 
 Headers = list[tuple[str, bytes]]
@@ -143,6 +144,7 @@ class Packer:
         speed: float | None,
         linger_s: float,
         envelope_bytes: int,
+        counts: BridgeCounts,
     ) -> None:
         """Begin without an open envelope."""
         self._loop = asyncio.get_running_loop()
@@ -158,7 +160,7 @@ class Packer:
         self._size = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tick: Record | None = None
-        self.envelopes = 0
+        self._counts = counts
 
     def add(self, line: bytes, pending: Pending | None) -> None:
         """Put a line in; its message waits for each envelope that takes some of its lines."""
@@ -186,7 +188,7 @@ class Packer:
         value = b"".join(self._lines)
         self._lane.put(Record(self._topic, self._partition, value, headers, self._members))
         self._lines, self._members, self._size = [], [], 0
-        self.envelopes += 1
+        self._counts.envelopes += 1
 
     def tick(self) -> bool:
         """Put a tick in, behind the readings so far; not while one is still on its way."""

@@ -33,6 +33,7 @@ from typing import Final, cast
 import mqtt5
 
 from ingest.errors import MqttError
+from ingest.outbox import Outbox
 from ingest.packets import PacketBuffer, check_codes, check_connack, disconnect_error
 from schemas.connections import MqttConnection
 
@@ -74,8 +75,7 @@ class MqttLink(asyncio.BufferedProtocol):
         self._on_puback = on_puback
         self._transport: asyncio.Transport | None = None
         self._received = PacketBuffer()
-        self._out = bytearray()
-        self._flushing = False
+        self._outbox = Outbox()
         self._error: Exception | None = None
         self._leaving = False
         self._heard = True
@@ -84,8 +84,6 @@ class MqttLink(asyncio.BufferedProtocol):
         self._control_ids = itertools.cycle(range(_FIRST_CONTROL_ID, 65_536))
         self._answers: dict[int, asyncio.Future[Sequence[int]]] = {}
         self._free: deque[int] = deque()
-        self._writable = asyncio.Event()
-        self._writable.set()
         self.connack: asyncio.Future[mqtt5.ConnAckPacket] = self._loop.create_future()
         self.closed: asyncio.Future[Exception | None] = self._loop.create_future()
 
@@ -111,11 +109,11 @@ class MqttLink(asyncio.BufferedProtocol):
     @property
     def writable(self) -> bool:
         """False while the socket is full; then await `drain` before publishing more."""
-        return self._writable.is_set()
+        return self._outbox.writable.is_set()
 
     async def drain(self) -> None:
         """Wait until the socket takes more. Returns at once where it does, or is closed."""
-        await self._writable.wait()
+        await self._outbox.writable.wait()
 
     def publish(
         self,
@@ -148,12 +146,14 @@ class MqttLink(asyncio.BufferedProtocol):
             duplicate=duplicate,
             message_expiry_interval=expiry_s,
         )
-        self._send(packet.write())
+        self._outbox.send(packet.write())
         return packet_id
 
     def ack(self, packet_ids: Sequence[int]) -> None:
         """Send the PUBACKs of received QoS 1 messages; without effect on a closed link."""
-        self._send(b"".join([b"\x40\x02" + packet_id.to_bytes(2) for packet_id in packet_ids]))
+        self._outbox.send(
+            b"".join([b"\x40\x02" + packet_id.to_bytes(2) for packet_id in packet_ids])
+        )
 
     async def subscribe(
         self,
@@ -216,10 +216,10 @@ class MqttLink(asyncio.BufferedProtocol):
         if self.closed.done() or self._transport is None:
             return
         self._leaving = True
-        self._send(
+        self._outbox.send(
             mqtt5.DisconnectPacket(session_expiry_interval=0 if end_session else None).write()
         )
-        self._flush()
+        self._outbox.flush()
         self._transport.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -232,14 +232,13 @@ class MqttLink(asyncio.BufferedProtocol):
         if self._error is None and not self.closed.done():
             self._error = error
         self._on_publish = None
-        self._out.clear()
         if self._transport is not None:
             self._transport.abort()
 
     async def _ask(self, packet_id: int, packet: bytes) -> Sequence[int]:
         answer: asyncio.Future[Sequence[int]] = self._loop.create_future()
         self._answers[packet_id] = answer
-        self._send(packet)
+        self._outbox.send(packet)
         try:
             async with asyncio.timeout(self._options.connect_timeout_s):
                 return await answer
@@ -248,23 +247,11 @@ class MqttLink(asyncio.BufferedProtocol):
         finally:
             self._answers.pop(packet_id, None)
 
-    def _send(self, data: bytes) -> None:
-        self._out += data
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        if self._out and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(self._out)
-        self._out = bytearray()
-
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is open."""
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = self._outbox.transport = cast("asyncio.Transport", transport)
 
     def start(self, username: str | None, password: bytes | None) -> None:
         """Send CONNECT."""
@@ -279,15 +266,15 @@ class MqttLink(asyncio.BufferedProtocol):
             session_expiry_interval=options.session_expiry_s,
             receive_max=options.receive_max,
         )
-        self._send(packet.write())
+        self._outbox.send(packet.write())
 
     def pause_writing(self) -> None:
         """The socket is full."""
-        self._writable.clear()
+        self._outbox.writable.clear()
 
     def resume_writing(self) -> None:
         """The socket takes more."""
-        self._writable.set()
+        self._outbox.writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Settle everything that waits for this link."""
@@ -296,7 +283,7 @@ class MqttLink(asyncio.BufferedProtocol):
             self._error = MqttError(f"the MQTT connection was closed{reason}")
         if self._keep_alive is not None:
             self._keep_alive.cancel()
-        self._writable.set()
+        self._outbox.writable.set()
         ended = self._error or MqttError("the MQTT connection was closed")
         if not self.connack.done():
             self.connack.set_exception(ended)
@@ -346,7 +333,7 @@ class MqttLink(asyncio.BufferedProtocol):
             self.fail(MqttError("the MQTT broker has stopped answering (keep-alive)"))
             return
         self._heard = False
-        self._send(_PINGREQ)
+        self._outbox.send(_PINGREQ)
         self._keep_alive = self._loop.call_later(interval_s, self._watch, interval_s)
 
 

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from ingest.acks import Pending
 from ingest.errors import KafkaFailedError, KafkaTopicError
 from ingest.lanes import Backlog, Headers, Lane, Packer, Record
+from ingest.metrics import BridgeCounts
 from ingest.settings import BridgeSettings
 from schemas.clock import Clock
 from schemas.connections import KafkaConnection
@@ -41,6 +42,7 @@ class LogWriter:
         settings: BridgeSettings,
         clock: Clock,
         crowded: Callable[[bool], None],
+        counts: BridgeCounts,
     ) -> None:
         """Take a started producer; ``crowded`` hears when the backlog passes its limit."""
         self._loop = asyncio.get_running_loop()
@@ -60,14 +62,10 @@ class LogWriter:
                 speed=clock.speed,
                 linger_s=settings.linger_ms / 1000,
                 envelope_bytes=settings.envelope_bytes,
+                counts=counts,
             )
             for partition, lane in enumerate(self._lanes[:-1])
         ]
-
-    @property
-    def envelopes(self) -> int:
-        """Envelopes packed so far, without ticks."""
-        return sum(packer.envelopes for packer in self.packers)
 
     @property
     def oldest_s(self) -> float:
@@ -141,6 +139,7 @@ async def open_writer(
     settings: BridgeSettings,
     clock: Clock,
     crowded: Callable[[bool], None],
+    counts: BridgeCounts,
 ) -> LogWriter:
     """Connect to Kafka and find the topics.
 
@@ -169,7 +168,9 @@ async def open_writer(
                 "is QALA_KAFKA_BOOTSTRAP right?"
             ) from exc
         raise
-    return LogWriter(producer, partitions, settings=settings, clock=clock, crowded=crowded)
+    return LogWriter(
+        producer, partitions, settings=settings, clock=clock, crowded=crowded, counts=counts
+    )
 
 
 async def _partitions(producer: AIOKafkaProducer) -> int:

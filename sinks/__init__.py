@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sinks.chat_stage import run_chat_sink
 from sinks.contract import Rejected, Sink, Trouble, Written
-from sinks.errors import SinkError, UnsupportedInfluxError
+from sinks.errors import ChatUrlError, SinkError, UnsupportedInfluxError
 from sinks.influx import InfluxSink
 from sinks.influx_stage import run_influx_sink
 from sinks.kafka import LastValue, read_compacted
@@ -12,6 +13,7 @@ from sinks.settings import ChatSinkSettings, InfluxSinkSettings
 
 __all__ = [
     "ChatSinkSettings",
+    "ChatUrlError",
     "InfluxSink",
     "InfluxSinkSettings",
     "LastValue",
@@ -23,5 +25,6 @@ __all__ = [
     "UnsupportedInfluxError",
     "Written",
     "read_compacted",
+    "run_chat_sink",
     "run_influx_sink",
 ]

@@ -9,3 +9,7 @@ class SinkError(Exception):
 
 class UnsupportedInfluxError(SinkError):
     """The InfluxDB at the configured address is older than 1.8, or is not InfluxDB."""
+
+
+class ChatUrlError(SinkError):
+    """A chat URL is not one that Apprise can use (the message does not quote it)."""

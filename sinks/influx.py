@@ -65,7 +65,7 @@ class InfluxSink:
         return said.removeprefix("v")
 
     async def write(self, policy: str, lines: Sequence[str]) -> Written:
-        """Write ``lines``; those that are refused are found by halving, in their order."""
+        """Write ``lines``; the refused and the expired are found by halving, in their order."""
         written = Written()
         waiting = [list(lines)] if lines else []
         while waiting:
@@ -75,20 +75,20 @@ class InfluxSink:
                 written.trouble = verdict.trouble
                 written.keep = [line for held in (part, *reversed(waiting)) for line in held]
                 break
-            if verdict.refused is None:
-                expired = min(verdict.expired, len(part))
-                written.expired += expired
-                written.accepted += len(part) - expired
+            if verdict.refused is None and not verdict.expired:
+                written.accepted += len(part)
+            elif verdict.expired == len(part):
+                written.expired += len(part)
             elif len(part) == 1:
-                written.rejected.append(Rejected(part[0], verdict.refused))
-            else:
+                written.rejected.append(Rejected(part[0], verdict.refused or ""))
+            else:  # 1.8 tells of one fault only: points too old hide a line it can't parse
                 half = len(part) // 2
                 waiting += [part[half:], part[:half]]
         return written
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()  # type: ignore[no-untyped-call]  # theirs
+        await self._client.close()
 
     async def _post(self, policy: str, lines: list[str]) -> Verdict:
         body = "\n".join(lines).encode()
@@ -113,8 +113,8 @@ class InfluxSink:
     async def _unnumbered(self) -> str | Trouble:
         # /health came with 1.8, together with /api/v2/write.
         try:
-            service = HealthService(self._client.api_client)  # type: ignore[no-untyped-call]  # theirs
-            health = await service.get_health_async()  # type: ignore[no-untyped-call]  # theirs
+            service = HealthService(self._client.api_client)
+            health = await service.get_health_async()
         except ApiException as exc:
             if exc.status != HTTPStatus.NOT_FOUND:
                 return self._trouble(exc)

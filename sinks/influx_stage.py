@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Collection
 from random import Random
 
 import structlog
-from aiokafka import (
-    AIOKafkaConsumer,
-    ConsumerRebalanceListener,
-    ConsumerRecord,
-    TopicPartition,
-)
-from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from schemas.connections import InfluxConnection, KafkaConnection
-from schemas.deadletters import Reason
-from schemas.envelope import HEADER_BRIDGE, HEADER_SPEED, header
-from schemas.measurements import DEFAULT_POLICY, POLICIES
 from schemas.readiness import Readiness
-from schemas.topics import TELEMETRY
 from sinks.backoff import Backoff
-from sinks.contract import Sink, Trouble, Written
 from sinks.deadletter import DeadLetters
 from sinks.influx import InfluxSink
-from sinks.kafka import committed, group_consumer, producer, started, wait_or_stop
+from sinks.influx_loop import InfluxLoop
+from sinks.kafka import group_consumer, producer, started, wait_or_stop
 from sinks.metrics import InfluxMetrics
-from sinks.pipeline import PipelineReport
-from sinks.policy_writer import Chunk, PolicyWriter, topic_of
-from sinks.progress import Progress
-from sinks.rows import SOURCE_TOPICS, Letter, RowMaker
 from sinks.settings import InfluxSinkSettings
 
 _log = structlog.get_logger(__name__)
 _PART = "influxdb"
-_OWN = "pipeline"
-_POLL_MS = 200
 
 
 async def run_influx_sink(
@@ -58,7 +39,8 @@ async def run_influx_sink(
     random = Random()  # noqa: S311  # jitter, no secret
     sink = InfluxSink(influx, timeout_s=settings.write_timeout_s)
     letters_producer = consumer = None
-    readiness.waiting("kafka", "starting")
+    for part in (_PART, "kafka", "partitions"):
+        readiness.waiting(part, "starting")
     try:
         if not await _influx_answers(sink, settings, readiness, random, stop):
             return
@@ -79,8 +61,8 @@ async def run_influx_sink(
             letters_producer, writer=settings.instance, readiness=readiness, random=random
         )
         metrics = InfluxMetrics(registry)
-        stage = _InfluxStage(settings, consumer, sink, letters, metrics, readiness, random)
-        await stage.run(stop)
+        loop = InfluxLoop(settings, consumer, sink, letters, metrics, readiness, random)
+        await loop.run(stop)
     finally:
         for client in (consumer, letters_producer):
             if client is not None:
@@ -110,204 +92,3 @@ async def _influx_answers(
         readiness.waiting(_PART, answer.reason)
         await wait_or_stop(stop, backoff.wait_s(answer.retry_after_s))
     return False
-
-
-class _InfluxStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    """The consumer's loop, a writer for each policy, and the report of both."""
-
-    def __init__(
-        self,
-        settings: InfluxSinkSettings,
-        consumer: AIOKafkaConsumer,
-        sink: Sink,
-        letters: DeadLetters,
-        metrics: InfluxMetrics,
-        readiness: Readiness,
-        random: Random,
-    ) -> None:
-        self._settings = settings
-        self._consumer = consumer
-        self._letters = letters
-        self._metrics = metrics
-        self._readiness = readiness
-        self._progress = Progress()
-        self._maker = RowMaker(settings.remembered_clocks)
-        self._report = PipelineReport(settings.instance)
-        self._counters = dict.fromkeys(("received", "accepted", "expired", "rejected"), 0)
-        self._troubles: dict[str, str] = {}
-        self._paused = False
-        self._writers = {
-            policy: PolicyWriter(
-                policy,
-                sink,
-                settings,
-                backoff=Backoff(settings.backoff_first_s, settings.backoff_most_s, random),
-                settled=self._settled,
-                troubled=self._troubled,
-            )
-            for policy in POLICIES
-        }
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Consume until ``stop``; then drain for as long as the settings allow."""
-        self._consumer.subscribe(topics=list(SOURCE_TOPICS), listener=self)
-        async with asyncio.TaskGroup() as tasks:
-            writing = [tasks.create_task(writer.run()) for writer in self._writers.values()]
-            reporting = tasks.create_task(self._report_for_ever())
-            committing = tasks.create_task(self._commit_for_ever())
-            while not stop.is_set():
-                await self._consume()
-            for writer in self._writers.values():
-                writer.close()
-            await asyncio.wait(writing, timeout=self._settings.drain_s)
-            for task in (*writing, reporting, committing):
-                task.cancel()
-        await self._commit()
-
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Commit what is written, and forget the rest: its new owner reads it again."""
-        if revoked:
-            await self._commit()
-        self._progress.drop(revoked)
-
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Begin where the group has committed; a pause begins anew, too."""
-        self._paused = False
-        _log.info("partitions assigned", count=len(assigned))
-
-    async def _consume(self) -> None:
-        """One turn: take what has come, or while too much waits only stay in the group."""
-        self._pause_or_resume()
-        fetched = await self._consumer.getmany(
-            timeout_ms=_POLL_MS, max_records=self._settings.fetch_records
-        )
-        generation = self._progress.generation
-        for partition, records in fetched.items():
-            for record in records:
-                if self._progress.generation != generation:
-                    return
-                await self._take(partition, record)
-
-    async def _take(self, partition: TopicPartition, record: ConsumerRecord) -> None:
-        topic = partition.topic
-        token = self._progress.begin(partition, record.offset)
-        made = self._maker.rows(topic, record.value, time.time_ns() // 1_000_000)
-        if topic == TELEMETRY and not record.value:
-            self._heard_tick(record)
-        self._metrics.records.labels(topic).inc()
-        self._received(topic, made.received)
-        self._expired(made.expired)
-        simulated = made.rx_us is not None and header(record.headers, HEADER_SPEED) is not None
-        for policy, rows in made.by_policy.items():
-            rx_us = None if simulated else made.rx_us
-            self._writers[policy].add(Chunk(rows, topic, token, rx_us))
-        if made.letters:
-            bridge = header(record.headers, HEADER_BRIDGE)
-            await self._letters.write(topic, made.letters, bridge)
-            self._rejected(made.letters)
-        token.done()
-
-    def _heard_tick(self, record: ConsumerRecord) -> None:
-        bridge = header(record.headers, HEADER_BRIDGE)
-        if bridge and header(record.headers, HEADER_SPEED) is None:
-            self._report.tick(bridge, record.timestamp)
-
-    def _pause_or_resume(self) -> None:
-        """Read nothing more above the limit of rows in memory, and again below half of it."""
-        waiting = sum(writer.rows for writer in self._writers.values())
-        self._metrics.waiting.set(waiting)
-        limit = self._settings.waiting_lines
-        if not self._paused and waiting > limit:
-            self._consumer.pause(*self._consumer.assignment())
-            self._paused = True
-        elif self._paused and waiting <= limit // 2:
-            self._consumer.resume(*self._consumer.assignment())
-            self._paused = False
-
-    async def _settled(self, policy: str, chunks: list[Chunk], written: Written) -> None:
-        """A batch is written: its rejected lines become dead letters before its offsets go."""
-        now_us = time.time_ns() // 1000
-        for chunk in chunks:
-            if chunk.rx_us is not None:
-                delay_s = (now_us - chunk.rx_us) / 1e6
-                self._report.delay(delay_s)
-                self._metrics.delay.observe(delay_s)
-        self._metrics.accepted.labels(policy).inc(written.accepted)
-        self._counters["accepted"] += written.accepted
-        self._expired(written.expired)
-        for rejected in written.rejected:
-            letter = Letter(rejected.line.encode(), Reason.REFUSED_BY_INFLUXDB, rejected.reason)
-            await self._letters.write(topic_of(rejected, chunks), [letter])
-            self._rejected([letter])
-
-    def _received(self, topic: str, rows: int) -> None:
-        self._metrics.received.labels(topic).inc(rows)
-        self._counters["received"] += rows
-
-    def _expired(self, rows: int) -> None:
-        if rows:
-            self._metrics.expired.inc(rows)
-            self._counters["expired"] += rows
-
-    def _rejected(self, letters: list[Letter]) -> None:
-        for letter in letters:
-            self._metrics.rejected.labels(letter.reason.value).inc()
-        self._counters["rejected"] += len(letters)
-
-    def _troubled(self, policy: str, trouble: Trouble | None) -> None:
-        """Say once what InfluxDB is waited for; ready again when no policy has trouble."""
-        if trouble is None:
-            if self._troubles.pop(policy, None) and not self._troubles:
-                _log.info("influxdb takes rows again")
-                self._readiness.working(_PART)
-            return
-        self._metrics.retries.labels(policy).inc()
-        if trouble.reason not in self._troubles.values():
-            _log.warning("influxdb does not take rows; they wait", reason=trouble.reason)
-        self._troubles[policy] = trouble.reason
-        self._readiness.waiting(_PART, trouble.reason)
-
-    async def _commit_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.commit_ms / 1000)
-            await self._commit()
-
-    async def _commit(self) -> None:
-        ours = self._consumer.assignment()
-        ready = {p: offset for p, offset in self._progress.committable().items() if p in ours}
-        if ready and await committed(
-            lambda: self._consumer.commit(ready), readiness=self._readiness
-        ):
-            self._progress.committed(ready)
-
-    async def _report_for_ever(self) -> None:
-        """Every few seconds the lag, and a ``pipeline`` row where the last one is written."""
-        while True:
-            await asyncio.sleep(self._settings.pipeline_s)
-            lag = await self._lag()
-            for topic, count in lag.items():
-                self._metrics.lag.labels(topic).set(count)
-            writer = self._writers[DEFAULT_POLICY]
-            if DEFAULT_POLICY not in self._troubles:
-                rows = self._report.rows(time.time_ns(), self._counters, lag)
-                self._received(_OWN, len(rows))
-                writer.add(Chunk(rows, _OWN))
-
-    async def _lag(self) -> dict[str, int]:
-        """Records of each topic, in this copy's partitions, that are not in InfluxDB yet."""
-        partitions = self._consumer.assignment()
-        try:
-            ends = await self._consumer.end_offsets(partitions) if partitions else {}
-            done = self._progress.next_offsets()
-            lag: dict[str, int] = {}
-            for partition, end in ends.items():
-                if partition in done:
-                    place = done[partition]
-                else:
-                    place = await self._consumer.committed(partition) or 0
-                lag[partition.topic] = lag.get(partition.topic, 0) + max(0, end - place)
-        except KafkaError as exc:
-            self._readiness.waiting("kafka", f"Kafka does not answer ({type(exc).__name__})")
-            return {}
-        self._readiness.working("kafka")
-        return lag

@@ -120,8 +120,8 @@ async def read_compacted(
         fetch_max_bytes=_FETCH_BYTES,
         max_partition_fetch_bytes=_FETCH_BYTES,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         async with asyncio.timeout(timeout_s):
             return await _read_to_end(consumer, topic)
     except TimeoutError as exc:

@@ -57,8 +57,11 @@ class ChatSinkSettings(BaseModel):
     """Apprise URLs (``QALA_CHAT_URLS``), one channel each; without any, a file and the screen."""
     folder: Path = Path(".qala/chat")
     """Where ``messages.ndjson`` is written while there is no URL."""
-    waiting_messages: int = Field(500, ge=1)
-    """Messages in memory above which nothing more is read from Kafka."""
+    waiting_messages: int = Field(5000, ge=1)
+    """Messages waiting for one channel, in memory, above which nothing more is read from Kafka
+    (and other channels get no news either)."""
+    first_look_back_s: float = Field(3600.0, ge=0)
+    """How old an alert may be to be told on the very first start."""
     send_timeout_s: float = Field(30.0, gt=0)
     """How long one channel may take for one message."""
     backoff_first_s: float = Field(1.0, gt=0)

@@ -14,6 +14,7 @@ from typing import Any, Final
 MAX_BOOTS: Final = 8
 MAX_INTERVALS: Final = 256
 MISSING_AFTER_MS: Final = 600_000
+COMPARABLE_MS: Final = 86_400_000
 
 _LO, _HI, _SINCE = 0, 1, 2
 
@@ -36,8 +37,16 @@ class SeenMemory:
     when the gap below it appeared.
     """
 
-    __slots__ = ("boots", "current", "current_boot", "evicted", "floors", "newest_ms",
-                 "newest_unbelieved_ms", "whole")
+    __slots__ = (
+        "boots",
+        "current",
+        "current_boot",
+        "evicted",
+        "floors",
+        "newest_ms",
+        "newest_unbelieved_ms",
+        "whole",
+    )
 
     def __init__(self) -> None:
         """Begin with no name known."""
@@ -50,15 +59,25 @@ class SeenMemory:
         self.current_boot = -1
         self.current: list[int] = []
 
-    def see(self, boot: int, seq: int, ts_ms: int, now_ms: int, *, believed: bool = True) -> Verdict:
+    def see(
+        self, boot: int, seq: int, ts_ms: int, now_ms: int, *, believed: bool = True
+    ) -> Verdict:
         """Judge the reading (boot, seq) with the device's own ``ts_ms``, and remember it.
 
-        ``believed`` says whether the bridge believed ``ts_ms``; times that it did not believe
-        are compared with one another only.
+        ``believed`` says whether the bridge believed ``ts_ms``. Believed times are compared with
+        believed ones and the others with one another, for a clock that once was wrong by far
+        would hide every reset from then on. Times of both sorts are compared where they are
+        less than a day apart: the same reading, sent again, may be believed by then.
         """
-        newest = self.newest_ms if believed else self.newest_unbelieved_ms
+        newest, other = self.newest_ms, self.newest_unbelieved_ms
+        if not believed:
+            newest, other = other, newest
+        if abs(other - ts_ms) < COMPARABLE_MS:
+            reset_after = max(newest, other)
+        else:
+            reset_after = newest
         verdict = self._place(boot, seq, now_ms)
-        if verdict is Verdict.DUPLICATE and ts_ms > newest:
+        if verdict is Verdict.DUPLICATE and ts_ms > reset_after:
             self._begin_again(boot, seq, now_ms)
             verdict = Verdict.RESET
         if ts_ms > newest:
@@ -102,7 +121,7 @@ class SeenMemory:
         return verdict
 
     def _new_boot(self, boot: int, seq: int, now_ms: int) -> Verdict:
-        if self.boots:
+        if self.boots and boot > min(self.boots):
             self.whole.add(boot)  # its beginning was there to be seen: what lacks is missing
         self.boots[boot] = [[seq, seq, now_ms]]
         if len(self.boots) > MAX_BOOTS:
@@ -170,9 +189,14 @@ class SeenMemory:
     def snapshot(self) -> tuple[Any, ...]:
         """Everything remembered, as plain values for the state topic."""
         return (
-            [(boot, intervals, self.floors.get(boot, -1), boot in self.whole)
-             for boot, intervals in self.boots.items()],
-            self.evicted, self.newest_ms, self.newest_unbelieved_ms, self.current_boot,
+            [
+                (boot, intervals, self.floors.get(boot, -1), boot in self.whole)
+                for boot, intervals in self.boots.items()
+            ],
+            self.evicted,
+            self.newest_ms,
+            self.newest_unbelieved_ms,
+            self.current_boot,
         )
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from schemas.records import DeviceRecord
 from streams.alerts import AbsentAlert, ValueAlert
@@ -11,6 +11,8 @@ from streams.dedup import SeenMemory, Verdict
 from streams.feed import Feed
 from streams.presence import Presence
 from streams.rules import RuleSet, ValueRule
+
+NOT_DUE: Final = 2**63
 
 
 class Watches:
@@ -45,17 +47,37 @@ class Watches:
 class Device:
     """What is kept of one (site, device): its memory, presence, feeds and alerts.
 
-    ``silence_due`` says that its staleness is awaited, ``told`` is the record last sent.
+    ``silence_due_ms`` is when its staleness is looked for (active clock; `NOT_DUE` where it
+    isn't), ``told`` is the record last sent.
     The fold touches as few objects as it can: ``boot``, ``next_seq`` and ``newest_ms`` run
     ahead of the memory, ``look_at_active_ms`` is the presence's, and `catch_up` brings
     everything to the same state.
     """
 
-    __slots__ = ("boot", "duplicates", "feeds", "generation", "id", "kind", "look_at_active_ms",
-                 "memory", "newest_ms", "next_seq", "presence", "readings", "silence_due", "site",
-                 "told", "unprovable", "watches", "wrong_clock")
+    __slots__ = (
+        "boot",
+        "duplicates",
+        "feeds",
+        "generation",
+        "id",
+        "kind",
+        "look_at_active_ms",
+        "memory",
+        "newest_ms",
+        "next_seq",
+        "presence",
+        "readings",
+        "silence_due_ms",
+        "site",
+        "told",
+        "unprovable",
+        "watches",
+        "wrong_clock",
+    )
 
-    def __init__(self, site: str, kind: str, device: str, presence: Presence, rules: RuleSet) -> None:
+    def __init__(
+        self, site: str, kind: str, device: str, presence: Presence, rules: RuleSet
+    ) -> None:
         """Begin with nothing heard."""
         self.site = site
         self.kind = kind
@@ -73,7 +95,7 @@ class Device:
         self.unprovable = 0
         self.generation = 0
         self.wrong_clock = False
-        self.silence_due = False
+        self.silence_due_ms = NOT_DUE
         self.told: DeviceRecord | None = None
 
     def see(self, boot: int, seq: int, ts_ms: int, now_ms: int, *, believed: bool) -> Verdict:
@@ -81,6 +103,8 @@ class Device:
         self.memory.run_to(self.next_seq, self.newest_ms)
         verdict = self.memory.see(boot, seq, ts_ms, now_ms, believed=believed)
         self._follow_memory()
+        # the common reading is of a boot that came this way before
+        self.presence.boot = max(self.presence.boot, boot)
         return verdict
 
     def _follow_memory(self) -> None:
@@ -102,21 +126,37 @@ class Device:
         """The device's record as of the log's clock ``now_ms``; call `catch_up` before."""
         presence = self.presence
         return DeviceRecord(
-            site=self.site, kind=self.kind, device=self.id,
-            state=presence.state, since=presence.since_ms, heard=presence.heard_ms,
-            boot=presence.boot if presence.boot >= 0 else None, firmware=presence.firmware,
-            interval_ms=presence.usual_interval_ms(speed), generation=self.generation,
+            site=self.site,
+            kind=self.kind,
+            device=self.id,
+            state=presence.state,
+            since=presence.since_ms,
+            heard=presence.heard_ms,
+            boot=presence.boot if presence.boot >= 0 else None,
+            firmware=presence.firmware,
+            interval_ms=presence.usual_interval_ms(speed),
+            generation=self.generation,
             readings=self.readings + sum(feed.readings for feed in self.feeds),
-            duplicates=self.duplicates, unprovable=self.unprovable,
-            missing=self.memory.missing(now_ms), wrong_clock=self.wrong_clock,
+            duplicates=self.duplicates,
+            unprovable=self.unprovable,
+            missing=self.memory.missing(now_ms),
+            wrong_clock=self.wrong_clock,
         )
 
     def snapshot(self) -> tuple[Any, ...]:
         """As plain values; call `catch_up` before."""
         return (
-            self.id, self.kind, self.presence.snapshot(), self.memory.snapshot(),
-            self.readings, self.duplicates, self.unprovable, self.generation, self.wrong_clock,
-            list(self._saved_alerts()), [feed.snapshot() for feed in self.feeds],
+            self.id,
+            self.kind,
+            self.presence.snapshot(),
+            self.memory.snapshot(),
+            self.readings,
+            self.duplicates,
+            self.unprovable,
+            self.generation,
+            self.wrong_clock,
+            list(self._saved_alerts()),
+            [feed.snapshot() for feed in self.feeds],
         )
 
     def _saved_alerts(self) -> Iterator[tuple[str, Any]]:
@@ -127,8 +167,19 @@ class Device:
 
     def take(self, saved: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Take in what `snapshot` gave; the saved feeds are returned for the site to make."""
-        (_, _, presence, memory, self.readings, self.duplicates, self.unprovable, self.generation,
-         self.wrong_clock, alerts, feeds) = saved
+        (
+            _,
+            _,
+            presence,
+            memory,
+            self.readings,
+            self.duplicates,
+            self.unprovable,
+            self.generation,
+            self.wrong_clock,
+            alerts,
+            feeds,
+        ) = saved
         self.presence = Presence.restore(presence)
         self.memory = SeenMemory.restore(memory)
         self._follow_memory()

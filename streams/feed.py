@@ -27,9 +27,24 @@ class Feed(Series):
     ``unarmed`` says that a silence is not awaited: the next reading has to see to it.
     """
 
-    __slots__ = ("bytes", "calm_from_ms", "heard_active_ms", "heard_ms", "judges", "limits",
-                 "newest_ms", "overhead", "owned", "people", "people_place", "readings",
-                 "shared", "silences", "unarmed", "values")
+    __slots__ = (
+        "bytes",
+        "calm_from_ms",
+        "heard_active_ms",
+        "heard_ms",
+        "judges",
+        "limits",
+        "newest_ms",
+        "overhead",
+        "owned",
+        "people",
+        "people_place",
+        "readings",
+        "shared",
+        "silences",
+        "unarmed",
+        "values",
+    )
 
     def __init__(self, owned: Device, shape: Shape, tags: dict[str, str], overhead: int) -> None:
         """A feed of the device ``owned``, whose lines have ``overhead`` bytes beside the reading."""
@@ -89,13 +104,11 @@ class Feed(Series):
                 changes = alert.judge(value, event_ms, now_ms, active_ms)
                 if changes:
                     yield alert, changes
-        # feeds that share their alerts (a type with tags) never leave the judging to this path
+        # Feeds that share their alerts (a type with tags) are always judged here, and so are
+        # alerts that have not all judged the same reading: each is of a field of its own.
+        judged_ms = {alert.last_ms for _, alert in self.judges}
         calm = not self.shared and all(alert.idle for _, alert in self.judges)
-        self.calm_from_ms = (
-            max((alert.last_ms for _, alert in self.judges), default=event_ms)
-            if calm
-            else NEVER_CALM
-        )
+        self.calm_from_ms = judged_ms.pop() if calm and len(judged_ms) == 1 else NEVER_CALM
 
     def share(self) -> None:
         """Another feed of the device has the same alerts."""
@@ -115,8 +128,15 @@ class Feed(Series):
         windows = [
             [(start, held.snapshot()) for start, held in level.items()] for level in self.open
         ]
-        return (self.shape.type, self.tags, self.people, self.newest_ms, self.heard_ms,
-                self.heard_active_ms, windows)
+        return (
+            self.shape.type,
+            self.tags,
+            self.people,
+            self.newest_ms,
+            self.heard_ms,
+            self.heard_active_ms,
+            windows,
+        )
 
     def take(self, saved: tuple[Any, ...]) -> list[list[tuple[int, Any]]]:
         """Take in what `snapshot` gave; the saved windows are returned for the site to open."""

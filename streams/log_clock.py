@@ -22,10 +22,12 @@ class LogClock(Struct):
     """Where the log's time stands; all in ms, all a function of the records up to here.
 
     ``speed`` is that of the bridges' clock (1 unless simulated): spans that stand for real
-    delays are multiplied by it.
+    delays are multiplied by it. Windows that end at or before ``watermark_ms`` are closed; it
+    never goes back, so that none is opened again when the speed rises.
     """
 
     now_ms: int = 0
+    watermark_ms: int = 0
     outage_ms: int = 0
     absence_hold_ms: int = 0
     speed: float = 1.0
@@ -34,11 +36,6 @@ class LogClock(Struct):
     def active_ms(self) -> int:
         """The clock without our outages."""
         return self.now_ms - self.outage_ms
-
-    @property
-    def watermark_ms(self) -> int:
-        """Windows that end at or before this are closed."""
-        return self.now_ms - int(ALLOWED_LATENESS_MS * self.speed)
 
     def advance(self, timestamp_ms: int, speed: float | None = None) -> int:
         """Take in the next record's timestamp; return the length of an outage before it, or 0.
@@ -52,7 +49,11 @@ class LogClock(Struct):
             return 0
         outage = gap if self.now_ms and gap > OUTAGE_GAP_MS * self.speed else 0
         self.now_ms = timestamp_ms
+        late_ms = int(ALLOWED_LATENESS_MS * self.speed)
+        self.watermark_ms = max(self.watermark_ms, timestamp_ms - late_ms)
         if outage:
             self.outage_ms += outage
-            self.absence_hold_ms = self.active_ms + int(ABSENCE_HOLD_MS * self.speed)
+            # never earlier than before, whatever the speed is now: alerts may wait for it already
+            hold_ms = self.active_ms + int(ABSENCE_HOLD_MS * self.speed)
+            self.absence_hold_ms = max(self.absence_hold_ms, hold_ms)
         return outage

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from schemas import topics
+from schemas.deadletters import HEADER_SHA256, HEADER_SIZE, MAX_LETTER_BYTES
 from schemas.envelope import Headers
 from schemas.records import Alert, DeviceRecord, RollupValue, device_key, encode, rollup_key
 
@@ -67,6 +69,10 @@ class Outbox:
         self.outputs.append(Output(topics.DEVICES, key, encode(record)))
 
     def dead_letter(self, value: bytes, headers: Headers) -> None:
-        """Input that could not be folded."""
+        """Input that could not be folded, cut where it is longer than a record may be."""
         self.counts.rejected += 1
+        if len(value) > MAX_LETTER_BYTES:
+            size, digest = b"%d" % len(value), sha256(value).hexdigest().encode()
+            headers = (*headers, (HEADER_SIZE, size), (HEADER_SHA256, digest))
+            value = value[:MAX_LETTER_BYTES]
         self.outputs.append(Output(topics.DEAD_LETTERS, None, value, headers))

@@ -7,15 +7,24 @@ is given out again with the same key and value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
+from traceback import extract_tb
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from schemas import topics
-from schemas.deadletters import HEADER_DETAIL, HEADER_REASON, HEADER_TOPIC, Reason
+from schemas.deadletters import (
+    EXPLAINED,
+    HEADER_BRIDGE,
+    HEADER_DETAIL,
+    HEADER_REASON,
+    HEADER_RX,
+    HEADER_TOPIC,
+    Reason,
+)
 from schemas.envelope import HEADER_SPEED, Headers, Line, decode_envelope, decode_line, header
 from schemas.measurements import TAG_FIELDS
 from schemas.readings import READING_STRUCTS
@@ -26,7 +35,7 @@ from streams.log_clock import LogClock
 from streams.outputs import Counts, Outbox, Output
 from streams.rules import RuleSet
 from streams.site import Site
-from streams.state import SiteState, State
+from streams.state import SiteState, State, decoded, encoded
 from streams.windows import COMPACT_AT, SPANS_MS, LatePartials
 
 FLUSH_AFTER_MS: Final = 5_000
@@ -38,12 +47,10 @@ TAGS: Final = {
     struct: attrgetter(*TAG_FIELDS[name]) if TAG_FIELDS[name] else None
     for name, struct in READING_STRUCTS.items()
 }
+MIN_SPEED: Final = 1e-3
+MAX_SPEED: Final = 1e6
+"""A bridge's speed beyond these is not believed."""
 _HEAP_STEP_MS: Final = 1_000
-_NOT_FOLDED: Final = (
-    (HEADER_TOPIC, topics.TELEMETRY.encode()),
-    (HEADER_REASON, Reason.NOT_FOLDED.encode()),
-    (HEADER_DETAIL, Reason.NOT_FOLDED.encode()),
-)
 
 log = structlog.get_logger("streams.partition")
 
@@ -78,7 +85,7 @@ class Partition:
         self.flushed_ms = self.clock.now_ms
         for saved in state.sites:
             site = self.sites[saved.name] = Site(saved.name, saved.clock, self.rules)
-            for feed in site.take(saved.chunks):
+            for feed in site.take(map(decoded, saved.chunks)):
                 self._feeds[_feed_key(feed)] = (feed, site)
             site.fence = saved.fence
             site.flushed_ms = saved.clock.now_ms
@@ -95,9 +102,13 @@ class Partition:
         self.counts.records += 1
         before_ms, before_active_ms = self.clock.now_ms, self.clock.active_ms
         watermark_ms = self.clock.watermark_ms
+        speed_before = self.clock.speed
         speed = header(headers, HEADER_SPEED) if headers else None
         if self.clock.advance(timestamp_ms, _speed(speed)):
             self.counts.outages += 1
+        if self.clock.speed != speed_before:
+            for site in self._sites_behind(offset):
+                site.speed_changed()
         if self._expected:
             self._expect(offset, out)
         if (
@@ -107,27 +118,32 @@ class Partition:
         ):
             self._elapse(offset, before_ms, out)
         if value:
-            self._fold_lines(offset, value, out)
+            self._fold_lines(offset, value, headers, out)
         self.last = offset
         return out.outputs
 
     def _elapse(self, offset: int, before_ms: int, out: Outbox) -> None:
         minute = self.clock.now_ms // SPANS_MS[1] != before_ms // SPANS_MS[1]
-        for site in self.sites.values():
-            if site.fence < offset:
-                site.elapse(out)
-                if minute:
-                    site.tell_changed(out)
+        for site in self._sites_behind(offset):
+            site.elapse(out)
+            if minute:
+                site.tell_changed(out)
 
-    def _fold_lines(self, offset: int, value: bytes, out: Outbox) -> None:
+    def _sites_behind(self, offset: int) -> Iterator[Site]:
+        return (site for site in self.sites.values() if site.fence < offset)
+
+    def _fold_lines(self, offset: int, value: bytes, headers: Headers, out: Outbox) -> None:
         raw = value.split(b"\n")
         if not raw[-1]:
             raw.pop()
-        lines: Iterable[Line | None]
+        self.counts.lines += len(raw)
+        lines: Sequence[Line | None]
         try:
             lines = decode_envelope(value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            lines = [self._decoded(one, out) for one in raw]
+            lines = ()
+        if len(lines) != len(raw):
+            lines = [self._decoded(one, headers, out) for one in raw]
         late = LatePartials(offset)
         fold = self._fold_reading
         for line, text in zip(lines, raw, strict=True):
@@ -135,9 +151,17 @@ class Partition:
                 continue
             try:
                 fold(line, offset, len(text), late, out)
-            except Exception:  # noqa: BLE001 -- one line that can't be folded must not stop the log
-                log.exception("a line could not be folded", partition=self.number, offset=offset)
-                out.dead_letter(text, _NOT_FOLDED)
+            except Exception as exc:  # noqa: BLE001 -- one line must not stop the log
+                # neither the line nor the error's text, which may quote it
+                frame = extract_tb(exc.__traceback__)[-1]
+                log.error(  # noqa: TRY400 -- as above
+                    "a line could not be folded",
+                    partition=self.number,
+                    offset=offset,
+                    error=type(exc).__name__,
+                    where=f"{frame.name}:{frame.lineno}",
+                )
+                out.dead_letter(text, self._not_folded(headers))
         for row in late.rows():
             out.rollup(row)
 
@@ -151,8 +175,10 @@ class Partition:
             return
         kind = type(reading)
         tags = TAGS[kind]
-        key = (line.site, line.device, kind) if tags is None else (
-            line.site, line.device, kind, tags(reading)
+        key = (
+            (line.site, line.device, kind)
+            if tags is None
+            else (line.site, line.device, kind, tags(reading))
         )
         found = self._feeds.get(key)
         if found is None:
@@ -163,7 +189,6 @@ class Partition:
             return
         site.changed = True
         counts = out.counts
-        counts.lines += 1
         device = feed.owned
         clock = self.clock
         now_ms, active_ms = clock.now_ms, clock.active_ms
@@ -172,19 +197,17 @@ class Partition:
         at = line.at
         if at is None and seq == device.next_seq and reading.boot == device.boot:
             device.next_seq = seq + 1
-            if event_ms > device.newest_ms:
-                device.newest_ms = event_ms
+            device.newest_ms = max(device.newest_ms, event_ms)
         else:
             verdict = device.see(reading.boot, seq, event_ms, now_ms, believed=at is None)
             if verdict and not site.accepts(device, verdict, reading.boot, out):
                 return
-        counts.accepted += 1
         if at is not None:
             event_ms = at
             length -= len(f',"at":{at}')
         device.wrong_clock = at is not None
         if active_ms >= device.look_at_active_ms:
-            site.hear(device, event_ms, reading.boot, out)
+            site.hear(device, event_ms, out)
         feed.readings += 1
         feed.bytes += length - feed.overhead
         feed.heard_ms, feed.heard_active_ms = now_ms, active_ms
@@ -211,6 +234,7 @@ class Partition:
             site.judge(feed, values, event_ms, out)
         if feed.unarmed:
             site.end_silence(feed, out)
+        counts.accepted += 1
 
     def _feed(self, line: Line, reading: Any, offset: int) -> tuple[Feed, Site]:
         site = self.sites.get(line.site) or self._site(line.site, offset)
@@ -222,21 +246,30 @@ class Partition:
             self.counts.replayed += 1
             return
         site.changed = True
-        self.counts.lines += 1
         if line.status is not None:
-            self.counts.statuses += 1
             site.fold_status(line, out)
+            self.counts.statuses += 1
         elif line.reply is not None:
             self.counts.replies += 1
         elif line.control is not None:
             self.counts.controls += 1
 
-    def _decoded(self, raw: bytes, out: Outbox) -> Line | None:
+    def _decoded(self, raw: bytes, headers: Headers, out: Outbox) -> Line | None:
         try:
             return decode_line(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            out.dead_letter(raw, _NOT_FOLDED)
+            out.dead_letter(raw, self._not_folded(headers))
             return None
+
+    def _not_folded(self, headers: Headers) -> Headers:
+        bridge = header(headers, HEADER_BRIDGE) or ""
+        return (
+            (HEADER_TOPIC, topics.TELEMETRY.encode()),
+            (HEADER_RX, b"%d" % (self.clock.now_ms * 1000)),
+            (HEADER_REASON, Reason.NOT_FOLDED.encode()),
+            (HEADER_DETAIL, EXPLAINED[Reason.NOT_FOLDED].encode()),
+            (HEADER_BRIDGE, bridge.encode()),
+        )
 
     def _expect(self, offset: int, out: Outbox) -> None:
         for name, kind, device, interval_ms in self._expected:
@@ -268,7 +301,8 @@ class Partition:
             site.changed = False
             site.flushed_ms = now_ms
             clock = msgspec.structs.replace(self.clock)
-            sites.append(SiteState(site.name, self.last, clock, list(site.snapshot())))
+            chunks = [encoded(chunk) for chunk in site.snapshot()]
+            sites.append(SiteState(site.name, self.last, clock, chunks))
         self.flushed_ms = now_ms
         return State(self.last, msgspec.structs.replace(self.clock), sites)
 
@@ -288,4 +322,4 @@ def _speed(text: str | None) -> float | None:
         speed = float(text)
     except ValueError:
         return None
-    return speed if 0 < speed < float("inf") else None
+    return speed if MIN_SPEED <= speed <= MAX_SPEED else None

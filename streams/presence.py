@@ -25,8 +25,20 @@ BURST_MS: Final = 1_000
 class Presence:
     """A device's state, and the moments from which it follows (ms on the log's clock)."""
 
-    __slots__ = ("boot", "expected_ms", "firmware", "gaps", "heard_active_ms", "heard_ms",
-                 "look_at_active_ms", "sampled_ms", "samples", "since_ms", "state")
+    __slots__ = (
+        "boot",
+        "expected_ms",
+        "firmware",
+        "gaps",
+        "heard_active_ms",
+        "heard_ms",
+        "look_at_active_ms",
+        "sampled_ms",
+        "samples",
+        "since_ms",
+        "state",
+        "told_last",
+    )
 
     def __init__(self, now_ms: int, expected_ms: int | None = None) -> None:
         """A device that is expected but has not been seen; ``expected_ms`` is its interval."""
@@ -42,6 +54,7 @@ class Presence:
         self.boot = -1
         self.firmware: str | None = None
         self.expected_ms = expected_ms
+        self.told_last: tuple[int, str, int] | None = None
 
     def heard(self, now_ms: int, active_ms: int) -> None:
         """A reading of the device came in: note the gap before it where it is a new burst."""
@@ -93,9 +106,15 @@ class Presence:
         return self.state != "offline" or event_ms > self.since_ms
 
     def told(self, status: Status, now_ms: int) -> bool:
-        """Take in a status, in the order of the log; True where the state changed."""
-        if status.boot < self.boot:
+        """Take in a status, in the order of the log; True where the state changed.
+
+        The last one again is no word of the device: brokers give retained messages out at every
+        subscription.
+        """
+        told = (status.boot, status.state, status.ts)
+        if status.boot < self.boot or told == self.told_last:
             return False
+        self.told_last = told
         self.boot = status.boot
         if status.firmware is not None:
             self.firmware = status.firmware
@@ -103,14 +122,37 @@ class Presence:
 
     def snapshot(self) -> tuple[Any, ...]:
         """As plain values."""
-        return (self.state, self.since_ms, self.heard_ms, self.heard_active_ms, self.sampled_ms,
-                self.samples, self.gaps, self.boot, self.firmware, self.expected_ms)
+        return (
+            self.state,
+            self.since_ms,
+            self.heard_ms,
+            self.heard_active_ms,
+            self.sampled_ms,
+            self.samples,
+            self.gaps,
+            self.boot,
+            self.firmware,
+            self.expected_ms,
+            self.told_last,
+        )
 
     @classmethod
     def restore(cls, saved: tuple[Any, ...]) -> Presence:
         """The presence that `snapshot` gave."""
         made = cls(0)
-        (made.state, made.since_ms, made.heard_ms, made.heard_active_ms, made.sampled_ms,
-         made.samples, gaps, made.boot, made.firmware, made.expected_ms) = saved
+        (
+            made.state,
+            made.since_ms,
+            made.heard_ms,
+            made.heard_active_ms,
+            made.sampled_ms,
+            made.samples,
+            gaps,
+            made.boot,
+            made.firmware,
+            made.expected_ms,
+            told_last,
+        ) = saved
         made.gaps = list(gaps)
+        made.told_last = None if told_last is None else tuple(told_last)
         return made

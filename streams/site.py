@@ -11,11 +11,11 @@ from schemas.readings import KIND_OF_TYPE, Reading
 from schemas.records import WINDOW_MS, Alert, Rollup
 from streams.alerts import AbsentAlert, ValueAlert
 from streams.dedup import Verdict
-from streams.device import Device
+from streams.device import NOT_DUE, Device
 from streams.feed import Feed
 from streams.log_clock import LogClock
 from streams.outputs import Outbox
-from streams.presence import Presence
+from streams.presence import MIN_INTERVAL_MS, STALE_AFTER_INTERVALS, Presence
 from streams.rules import STATISTICS, RuleSet, Statistic
 from streams.throughput import Meter
 from streams.windows import Accumulator, Shape, SiteWindows, Values, shapes
@@ -23,6 +23,7 @@ from streams.windows import Accumulator, Shape, SiteWindows, Values, shapes
 SHAPES: Final[dict[type, Shape]] = shapes()
 SHAPE_OF_TYPE: Final = {shape.type: shape for shape in SHAPES.values()}
 CHUNK_DEVICES: Final = 100
+SOONEST_STALE_MS: Final = STALE_AFTER_INTERVALS * MIN_INTERVAL_MS
 
 _STALE: Final = ""
 Due = tuple[int, str, str]
@@ -74,10 +75,9 @@ class Site:
             out.counts.resets += 1
         return True
 
-    def hear(self, device: Device, event_ms: int, boot: int, out: Outbox) -> None:
+    def hear(self, device: Device, event_ms: int, out: Outbox) -> None:
         """A reading came that may change the device's presence."""
         presence = device.presence
-        presence.boot = max(presence.boot, boot)
         if presence.state != "online" and not presence.revived_by(event_ms):
             return
         revived = presence.becomes("online", self.clock.now_ms)
@@ -85,7 +85,15 @@ class Site:
         device.look_at_active_ms = presence.look_at_active_ms
         if revived:
             self._tell(device, out)
-        self._await_silence(device)
+        clock = self.clock
+        if device.silence_due_ms > clock.active_ms + int(SOONEST_STALE_MS * clock.speed):
+            self._await_silence(device)
+
+    def speed_changed(self) -> None:
+        """The clock runs at another speed: what is stale is so at another time."""
+        for device in self.devices.values():
+            device.catch_up()
+            self._await_silence(device)
 
     def open_window(self, feed: Feed, start: int) -> Accumulator:
         """The 10 s window at ``start``, which the feed's next readings are tried with first."""
@@ -155,15 +163,17 @@ class Site:
                 self._changed_by(feed, alert, changes, out)
 
     def _run_out(self, due: Due, out: Outbox) -> None:
-        _, device_id, rule = due
+        at_ms, device_id, rule = due
         device = self.devices[device_id]
         device.catch_up()
         if rule != _STALE:
             self._run_out_alert(device, rule, out)
             return
-        device.silence_due = False
-        at_ms = device.presence.stale_at_active_ms(self.clock.speed)
-        if at_ms is not None and at_ms <= self.clock.active_ms:
+        if at_ms != device.silence_due_ms:
+            return  # an earlier look took its place
+        device.silence_due_ms = NOT_DUE
+        stale_ms = device.presence.stale_at_active_ms(self.clock.speed)
+        if stale_ms is not None and stale_ms <= self.clock.active_ms:
             device.presence.becomes("stale", self.clock.now_ms)
             device.look_at_active_ms = device.presence.look_at_active_ms
             self._tell(device, out)
@@ -192,11 +202,10 @@ class Site:
             heappush(self.due, (alert.due_active_ms, device.id, rule))
 
     def _await_silence(self, device: Device) -> None:
-        if device.silence_due:
-            return
+        # It may be looked for too early, which only costs another look; but never too late.
         at_ms = device.presence.stale_at_active_ms(self.clock.speed)
-        if at_ms is not None:
-            device.silence_due = True
+        if at_ms is not None and at_ms < device.silence_due_ms:
+            device.silence_due_ms = at_ms
             heappush(self.due, (at_ms, device.id, _STALE))
 
     def _tell(self, device: Device, out: Outbox) -> None:

@@ -81,9 +81,7 @@ async def _run(  # noqa: PLR0913 -- the stage's parts, each made by the caller
     stopping = asyncio.create_task(stop.wait())
     crashed = asyncio.create_task(app.wait_until_stopped())
     try:
-        await asyncio.wait(
-            {stopping, crashed, worker.failed}, return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait({stopping, crashed, worker.failed}, return_when=asyncio.FIRST_COMPLETED)
         if not worker.failed.done() and not crashed.done():
             await worker.give_up()
     finally:
@@ -126,9 +124,11 @@ def _worker_id(settings: StreamsSettings) -> Iterator[str]:
     folder = settings.data / "streams"
     folder.mkdir(parents=True, exist_ok=True)
     host = socket.gethostname()
-    names = [settings.worker_id] if settings.worker_id else [
-        f"{host}-{number}" for number in range(1, MAX_WORKERS + 1)
-    ]
+    names = (
+        [settings.worker_id]
+        if settings.worker_id
+        else [f"{host}-{number}" for number in range(1, MAX_WORKERS + 1)]
+    )
     for name in names:
         with (folder / f"{name}.lock").open("w") as lock:
             if _locked(lock.fileno()):

@@ -23,12 +23,15 @@ MAX_VALUE_BYTES: Final = 900_000
 
 
 class SiteState(Struct):
-    """One site at the offset ``fence``; ``chunks`` are those of `streams.site.Site.snapshot`."""
+    """One site at the offset ``fence``; ``chunks`` are those of `streams.site.Site.snapshot`.
+
+    They are encoded at once (`encoded`): the fold goes on while a flush waits for Kafka.
+    """
 
     name: str
     fence: int
     clock: LogClock
-    chunks: list[list[Any]]
+    chunks: list[msgspec.Raw]
 
 
 class State(Struct):
@@ -39,19 +42,32 @@ class State(Struct):
     sites: list[SiteState]
 
 
+_NIL: Final = msgspec.Raw(b"\xc0")
+
+
 class _Value(Struct, array_like=True):
     version: int
     fence: int
     clock: LogClock
     chunk: int = 0
     chunks: int = 0
-    content: Any = None
+    content: msgspec.Raw = _NIL
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Value)
 
 Record = tuple[bytes, bytes]
+
+
+def encoded(chunk: list[Any]) -> msgspec.Raw:
+    """A chunk as it is now, whatever the fold changes later."""
+    return msgspec.Raw(_encoder.encode(chunk))
+
+
+def decoded(chunk: msgspec.Raw) -> list[Any]:
+    """The chunk that was `encoded`."""
+    return list(msgspec.msgpack.decode(chunk))
 
 
 def site_records(site: SiteState) -> list[Record]:
@@ -83,19 +99,20 @@ def header_record(state: State) -> Record:
 def load(records: Mapping[bytes, bytes]) -> State | None:
     """The state in the last value of each key of a partition; None where there is none.
 
+    There is none without a header either: that is a first flush that never ended, and sites
+    that it did not reach would lack everything up to here.
     Its ``last`` is the oldest offset over the header and all sites, its clock the one then.
 
     Raises:
         StateError: a value is of another version, or a site is not whole.
     """
-    if not records:
+    if HEADER_KEY not in records:
         return None
     values = {key: _decode(key, value) for key, value in records.items()}
-    header = values.pop(HEADER_KEY, None)
+    header = values.pop(HEADER_KEY)
     sites = list(_sites(values))
     oldest = min(
-        [(site.fence, site.clock) for site in sites]
-        + ([] if header is None else [(header.fence, header.clock)]),
+        [(header.fence, header.clock), *((site.fence, site.clock) for site in sites)],
         key=lambda found: found[0],
     )
     return State(oldest[0], msgspec.structs.replace(oldest[1]), sites)
@@ -107,7 +124,8 @@ def _decode(key: bytes, value: bytes) -> _Value:
     except msgspec.DecodeError as exc:
         raise StateError(
             f"the state record '{key.decode(errors='replace')}' cannot be read ({exc}); "
-            "it was written by another program or version"
+            "it was written by another program or version; run the one that wrote it, or delete "
+            "the topic qala.state.v1 and run `qala provision` to rebuild it from the log"
         ) from exc
     if found.version != VERSION:
         raise StateError(

@@ -110,9 +110,16 @@ class Meter:
 
     def _row(self, level: int, start: int, flow: Flow, people: int) -> Throughput:
         return Throughput(
-            window=LEVELS[level], site=self.site, kind=self.kind, start=start,
-            readings=flow.readings, bytes=flow.bytes, devices=len(flow.devices),
-            people_in=flow.people_in, people_out=flow.people_out, people=people,
+            window=LEVELS[level],
+            site=self.site,
+            kind=self.kind,
+            start=start,
+            readings=flow.readings,
+            bytes=flow.bytes,
+            devices=len(flow.devices),
+            people_in=flow.people_in,
+            people_out=flow.people_out,
+            people=people,
         )
 
     def snapshot(self) -> tuple[Any, ...]:
@@ -127,5 +134,3 @@ class Meter:
         meter.starts = list(starts)
         meter.flows = [Flow.restore(flow) for flow in flows]
         return meter
-
-

@@ -126,7 +126,7 @@ class Accumulator:
 class Series:
     """One (site, device, type, tags): its open windows by level and start (ms)."""
 
-    __slots__ = ("device", "open", "shape", "site", "start", "tags", "waiting")
+    __slots__ = ("device", "name", "open", "shape", "site", "start", "tags", "waiting")
 
     def __init__(self, site: str, device: str, shape: Shape, tags: dict[str, str]) -> None:
         """Begin without a window."""
@@ -134,6 +134,7 @@ class Series:
         self.device = device
         self.shape = shape
         self.tags = tags
+        self.name = (device, shape.type, *tags.values())
         self.open: tuple[dict[int, Accumulator], ...] = ({}, {}, {})
         # the 10 s window that the last reading fell into, and the values that wait in it
         self.start = -1
@@ -143,9 +144,15 @@ class Series:
         """The row of a window's partial; ``shift`` in ns for a late one."""
         held.compact()
         return Rollup(
-            type=self.shape.type, window=LEVELS[level], site=self.site, device=self.device,
-            start=start, count=held.count, fields=held.fields(self.shape.fields),
-            tags=self.tags, shift=shift,
+            type=self.shape.type,
+            window=LEVELS[level],
+            site=self.site,
+            device=self.device,
+            start=start,
+            count=held.count,
+            fields=held.fields(self.shape.fields),
+            tags=self.tags,
+            shift=shift,
         )
 
 
@@ -169,7 +176,8 @@ class SiteWindows:
         for level, span in enumerate(SPANS_MS):
             starts = self.open[level]
             for start in sorted(start for start in starts if start + span <= watermark_ms):
-                for series in starts.pop(start):
+                # Which of two series comes first may decide what a rule on both of them says.
+                for series in sorted(starts.pop(start), key=attrgetter("name")):
                     yield series, self._close_one(series, level, start)
 
     def _close_one(self, series: Series, level: int, start: int) -> Rollup:

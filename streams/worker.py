@@ -74,9 +74,7 @@ class Worker:
         # strong references: a signal would forget a bound method
         app.on_rebalance_complete.connect(self._on_assigned, weak=False)
         app.on_partitions_revoked.connect(self._on_revoked, weak=False)
-        metrics.watch(
-            lambda: [owned.partition.counts for owned in self._owned.values()], self._lag
-        )
+        metrics.watch(lambda: [owned.partition.counts for owned in self._owned.values()], self._lag)
 
     async def take(self, event: EventT[Any]) -> None:
         """Fold one event in, if it is the next of a partition that is ours."""
@@ -91,7 +89,9 @@ class Worker:
         owned.seeks = 0
         try:
             outputs = owned.partition.fold(
-                message.offset, round(message.timestamp * 1000), message.value,
+                message.offset,
+                round(message.timestamp * 1000),
+                message.value,
                 _headers(message.headers),
             )
             if outputs:
@@ -140,15 +140,19 @@ class Worker:
         loaded = await self._store.load(numbers)
         bounds = await self._store.telemetry_bounds(numbers)
         count = self._app.consumer.topic_partitions(TELEMETRY) or max(numbers) + 1
-        made = {number: self._partition(number, count, loaded[number], bounds[number])
-                for number in numbers}
+        made = {
+            number: self._partition(number, count, loaded[number], bounds[number])
+            for number in numbers
+        }
         start = {TP(TELEMETRY, number): one.last + 1 for number, one in made.items()}
         if not await self._commit(start):
             log.warning("the group went on without us; waiting for the next assignment")
             return
         for number, partition in made.items():
             outflow = Outflow(
-                number, self._store.send, linger_ms=self._settings.output_linger_ms,
+                number,
+                self._store.send,
+                linger_ms=self._settings.output_linger_ms,
                 waiting_max=self._settings.outputs_waiting_max,
             )
             outflow.start()
@@ -172,8 +176,11 @@ class Worker:
                 )
         if partition.last + 1 < first:
             if state is not None:
-                log.error("records were deleted by retention before they were read",
-                          partition=number, records=first - partition.last - 1)
+                log.error(
+                    "records were deleted by retention before they were read",
+                    partition=number,
+                    records=first - partition.last - 1,
+                )
             partition.last = first - 1
         return partition
 
@@ -187,8 +194,10 @@ class Worker:
                 return
             self._metrics.flushes += 1
             if not await self._commit({TP(TELEMETRY, owned.partition.number): state.last + 1}):
-                log.warning("the commit was refused: the partition is another worker's now",
-                            partition=owned.partition.number)
+                log.warning(
+                    "the commit was refused: the partition is another worker's now",
+                    partition=owned.partition.number,
+                )
                 owned.alive = False
         except asyncio.CancelledError:
             raise
@@ -220,11 +229,13 @@ class Worker:
     async def _seek(self, owned: Owned, found: int) -> None:
         owned.seeks += 1
         if owned.seeks > MAX_SEEKS:
-            self._fail(WorkerError(
-                f"partition {owned.partition.number} of {TELEMETRY} gives offset {found} where "
-                f"{owned.next} is expected: the records between were deleted; see the retention "
-                "of the topic"
-            ))
+            self._fail(
+                WorkerError(
+                    f"partition {owned.partition.number} of {TELEMETRY} gives offset {found} where "
+                    f"{owned.next} is expected: the records between were deleted; see the retention "
+                    "of the topic"
+                )
+            )
             return
         await self._app.consumer.seek(TP(TELEMETRY, owned.partition.number), owned.next)
 

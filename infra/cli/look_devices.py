@@ -39,12 +39,11 @@ def list_devices(
     if as_json:
         print_json([msgspec.to_builtins(device) for device in chosen])
         return
-    numbers = ("heard", "every", "readings", "duplicates", "missing")
+    numbers = ("heard", "every", "readings", "missing")
     made = table("site", "device", "kind", "state", *numbers, "note", right=numbers)
     for device in chosen:
         made.add_row(*_row(device, now_s))
-    filtered = " of this kind" if found and not chosen else ""
-    show(made, f"no devices{filtered} yet" if not filtered else "no device like that")
+    show(made, "no device like that" if found else "no devices yet")
 
 
 def _decoded(value: bytes) -> DeviceRecord | None:
@@ -69,7 +68,6 @@ def _row(device: DeviceRecord, now_s: float) -> tuple[str | Text, ...]:
         heard,
         every,
         count_words(device.readings),
-        Text(count_words(device.duplicates), style="" if device.duplicates else "dim"),
         Text(count_words(device.missing), style="yellow" if device.missing else "dim"),
         _note(device),
     )
@@ -81,4 +79,6 @@ def _note(device: DeviceRecord) -> Text:
         notes.append("wrong clock")
     if device.generation:
         notes.append(f"counters reset {device.generation} ×")
+    if device.duplicates:
+        notes.append(f"duplicates {count_words(device.duplicates)}")
     return Text(", ".join(notes), style="yellow")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from infra.simulator.city import City
-from infra.simulator.errors import LedgerError, SimulatorError
 from infra.simulator.run import simulate
 from infra.simulator.settings import Faults, SimulatorSettings, parse_faults
 from infra.simulator.summary import Summary
@@ -11,8 +10,6 @@ from infra.simulator.summary import Summary
 __all__ = [
     "City",
     "Faults",
-    "LedgerError",
-    "SimulatorError",
     "SimulatorSettings",
     "Summary",
     "parse_faults",

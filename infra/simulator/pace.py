@@ -42,7 +42,8 @@ class Run:
         self.lanes = [
             Lane(
                 mqtt,
-                f"{settings.client_id}-{number}",
+                number,
+                client_id=f"{settings.client_id}-{number}" if settings.client_id else "",
                 inflight=settings.inflight,
                 on_acknowledged=self.acknowledged,
                 readiness=readiness,

@@ -36,8 +36,9 @@ class Lane:
     def __init__(
         self,
         mqtt: MqttConnection,
-        client_id: str,
+        number: int,
         *,
+        client_id: str,
         inflight: int,
         on_acknowledged: OnAcknowledged,
         readiness: Readiness,
@@ -51,6 +52,7 @@ class Lane:
         """Set while nothing waits and nothing is unacknowledged."""
         self.idle.set()
         self._mqtt = mqtt
+        self._name = f"connection {number}"
         self._options = MqttOptions(client_id=client_id)
         self._window = inflight
         self._on_acknowledged = on_acknowledged
@@ -78,7 +80,7 @@ class Lane:
             MqttError: the broker refuses the client for good.
         """
         pause_s = _FIRST_PAUSE_S
-        name = self._options.client_id
+        name = self._name
         while True:
             try:
                 link = await connect_mqtt(self._mqtt, self._options, on_puback=self._acknowledged)
@@ -86,7 +88,7 @@ class Lane:
                 if not exc.retryable:
                     raise
                 self._readiness.waiting(name, str(exc))
-                _LOG.warning("simulator waits for the broker", client=name, reason=str(exc))
+                _LOG.warning("simulator waits for the broker", connection=name, reason=str(exc))
                 await asyncio.sleep(pause_s * self._rng.uniform(0.5, 1.5))
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
                 continue
@@ -110,8 +112,8 @@ class Lane:
         # sent again in their old order, ahead of what has waited behind them
         self._backlog.extendleft(reversed(self._in_flight.values()))
         self._in_flight.clear()
-        self._readiness.waiting(self._options.client_id, "the connection broke")
-        _LOG.warning("simulator lost the broker", client=self._options.client_id, reason=str(error))
+        self._readiness.waiting(self._name, "the connection broke")
+        _LOG.warning("simulator lost the broker", connection=self._name, reason=str(error))
 
     def _pump(self) -> None:
         link = self._link

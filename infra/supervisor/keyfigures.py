@@ -41,6 +41,10 @@ KEY_FIGURES: Final[dict[str, KeyFigures]] = {
 
 
 def errors_of(keys: KeyFigures, figures: Mapping[str, float]) -> float | None:
-    """The sum of the error counters that are there, or None where none is."""
-    there = [figures[name] for name in keys.errors if name in figures]
-    return sum(there) if there else None
+    """The sum of the error counters, or None where nothing is known of the stage.
+
+    A counter with labels has no samples before its first error: that is none yet.
+    """
+    if keys.rate not in figures:
+        return None
+    return sum(figures.get(name, 0.0) for name in keys.errors)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from infra.ledger import Ledger
 from schemas.connections import InfluxConnection
-from tests.support.servers import query
+from tests.support.servers import query as query_database
 
 SPAN_MS = {"10s": 10_000, "1m": 60_000, "1h": 3_600_000}
 POLICY = {"10s": "r10s", "1m": "r1m", "1h": "r1h"}
@@ -313,6 +313,11 @@ async def compare_throughput(
         ]
 
     return await _until_empty(ask, timeout_s)
+
+
+async def query(influx: InfluxConnection, question: str) -> list[dict[str, Any]]:
+    """The answer's rows, of the database that ``influx`` names."""
+    return await query_database(influx, question, db=influx.database)
 
 
 async def _until_empty(ask: Callable[[], Any], timeout_s: float) -> list[Difference]:

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.ledger import Header, Ledger, LedgerWriter
-from infra.simulator.errors import LedgerError
+from infra.ledger import Header, Ledger, LedgerError, LedgerWriter
 from infra.simulator.message import Outgoing
 
 HEADER = Header(seed=1, settings={"rate": 20.0}, clock="real", start_ms=1_764_000_000_000, boot=7)

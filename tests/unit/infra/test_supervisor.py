@@ -214,7 +214,7 @@ async def test_a_process_that_cannot_be_started_is_told_without_a_traceback(
             log=log_file(tmp_path, "absent"),
             check=ready_file(tmp_path, "absent"),
         )
-        with pytest.raises(SupervisorError, match="absent .*No such file or directory"):
+        with pytest.raises(SupervisorError, match=r"absent .*No such file or directory"):
             await supervisor.start([missing])
 
 

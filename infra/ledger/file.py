@@ -1,87 +1,23 @@
-"""The ledger of a simulated run: every message that the broker acknowledged, in that order.
-
-NDJSON, compressed where the name ends in ``.gz``. A header line (seed, settings, clock), one
-line for each message, and a last line with the totals, which is missing where the run was cut
-off. It holds what was published, so only ids of simulated persons may ever stand in it.
-"""
+"""Writing and reading a ledger's file."""
 
 from __future__ import annotations
 
 import base64
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import msgspec
-from msgspec import Struct
 
-from infra.simulator.errors import LedgerError
-from infra.simulator.message import Outgoing
+from infra.ledger.errors import LedgerError
+from infra.ledger.lines import Entry, Footer, Header, Line, decode, encode
+
+if TYPE_CHECKING:
+    from infra.simulator.message import Outgoing
 
 _LINES_AT_ONCE: Final = 1000
-_VERSION: Final = 1
-
-
-class Header(Struct, frozen=True, gc=False, tag="simulated run", tag_field="line"):
-    """How the run was made; ``start_ms`` by its clock, ``boot`` of all its devices."""
-
-    seed: int
-    settings: dict[str, Any]
-    clock: str
-    start_ms: int
-    boot: int
-    version: int = _VERSION
-
-
-class Entry(Struct, frozen=True, omit_defaults=True, tag="message", tag_field="line"):
-    """One acknowledged message; ``at`` is when, in ms by the simulation's clock.
-
-    ``readings`` of it are to be accepted (or known as duplicates), ``rejected`` become dead
-    letters, and ``bad`` are the places of those in an array. ``times`` is how often it was
-    sent: more than once where the connection broke before the acknowledgement.
-    """
-
-    at: int
-    topic: str
-    text: str | None = None
-    base64: str | None = None
-    meant: str = "valid"
-    readings: int = 1
-    rejected: int = 0
-    bad: tuple[int, ...] = ()
-    times: int = 1
-
-    @property
-    def payload(self) -> bytes:
-        """The bytes that were published."""
-        if self.base64 is not None:
-            return base64.b64decode(self.base64)
-        return (self.text or "").encode()
-
-    def accepted(self) -> list[dict[str, Any]]:
-        """The readings in it that are to be accepted, as plain JSON objects."""
-        if not self.readings:
-            return []
-        found = json.loads(self.payload)
-        if isinstance(found, dict):
-            return [found]
-        return [one for place, one in enumerate(found) if place not in self.bad]
-
-
-class Footer(Struct, frozen=True, gc=False, tag="end", tag_field="line"):
-    """The totals of a run that ended in order."""
-
-    messages: int
-    readings: int
-    rejected: int
-    seconds: float
-
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Header | Entry | Footer).decode
 
 
 class LedgerWriter:
@@ -104,7 +40,7 @@ class LedgerWriter:
 
     def begin(self, header: Header) -> None:
         """Write the header; it comes before every message."""
-        self._lines.append(_encode(header))
+        self._lines.append(encode(header))
         self.flush()
 
     def append(self, message: Outgoing, at_ms: int) -> None:
@@ -119,7 +55,7 @@ class LedgerWriter:
         self._readings += message.readings
         self._rejected += message.rejected
         self._lines.append(
-            _encode(
+            encode(
                 Entry(at_ms, message.topic, text, encoded, message.meant, message.readings,
                       message.rejected, message.bad, message.times)
             )
@@ -144,7 +80,7 @@ class LedgerWriter:
     def end(self, seconds: float) -> None:
         """Write the totals and close: the run ended in order."""
         self._lines.append(
-            _encode(Footer(self._messages, self._readings, self._rejected, round(seconds, 3)))
+            encode(Footer(self._messages, self._readings, self._rejected, round(seconds, 3)))
         )
         self.close()
 
@@ -184,13 +120,13 @@ class Ledger:
             elif isinstance(line, Footer):
                 self.footer = line
 
-    def _lines(self) -> Iterator[Header | Entry | Footer]:
+    def _lines(self) -> Iterator[Line]:
         broken: int | None = None
         for number, raw in enumerate(_read_lines(self.path), 1):
             if broken is not None:
                 raise LedgerError(f"ledger '{self.path}': line {broken} is not a ledger's line")
             try:
-                yield _decode(raw)
+                yield decode(raw)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 broken = number  # tolerated where it is the last one: the run was cut off
 

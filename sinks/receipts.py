@@ -1,0 +1,84 @@
+"""``qala.chat.v1``: which messages each chat channel has taken, kept in Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from random import Random
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.connections import KafkaConnection
+from schemas.readiness import Readiness
+from schemas.records import ChatReceipt, decode_receipt, encode
+from schemas.topics import CHAT
+from sinks.backoff import Backoff
+from sinks.errors import SinkError
+from sinks.kafka import read_compacted
+from sinks.messages import Message
+
+_log = structlog.get_logger(__name__)
+_PART = "receipts"
+
+
+class Receipts:
+    """Reads and writes the receipts; waits for Kafka as long as it takes."""
+
+    def __init__(
+        self,
+        kafka: KafkaConnection,
+        sender: AIOKafkaProducer,
+        *,
+        readiness: Readiness,
+        random: Random,
+    ) -> None:
+        self._kafka = kafka
+        self._sender = sender
+        self._readiness = readiness
+        self._backoff = Backoff(0.2, 5.0, random)
+
+    async def read(self) -> dict[str, set[str]] | None:
+        """Message ids by channel; None, after a wait, where the topic can't be read now."""
+        try:
+            records = await read_compacted(self._kafka, CHAT)
+        except (KafkaError, SinkError) as exc:
+            reason = str(exc) if isinstance(exc, SinkError) else type(exc).__name__
+            self._readiness.waiting(_PART, f"receipts of chats cannot be read: {reason}")
+            await asyncio.sleep(self._backoff.wait_s())
+            return None
+        self._backoff.reset()
+        self._readiness.working(_PART)
+        taken: dict[str, set[str]] = {}
+        for record in records.values():
+            try:
+                receipt = decode_receipt(record.value)
+            except msgspec.DecodeError:
+                _log.warning("a chat receipt cannot be read", offset=record.offset)
+                continue
+            taken.setdefault(receipt.channel, set()).add(receipt.message)
+        return taken
+
+    async def write(self, channel: str, message: Message) -> None:
+        """Record that ``channel`` has taken ``message``; waits for Kafka as long as it takes."""
+        receipt = ChatReceipt(
+            channel=channel,
+            message=message.id,
+            alert=message.alert,
+            state=message.state,
+            at=time.time_ns() // 1_000_000,
+        )
+        key = f"{channel}/{message.id}".encode()
+        while True:
+            try:
+                await self._sender.send_and_wait(CHAT, encode(receipt), key=key)
+            except KafkaError as exc:
+                reason = f"Kafka does not take receipts of chats ({type(exc).__name__})"
+                self._readiness.waiting(_PART, reason)
+                await asyncio.sleep(self._backoff.wait_s())
+            else:
+                self._backoff.reset()
+                self._readiness.working(_PART)
+                return

@@ -1,0 +1,230 @@
+"""The bridge while Kafka or Mosquitto is away, when it is stopped, and when it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from infra.provision import provision_kafka
+from infra.servers import ServerPorts, native_servers
+from schemas.connections import KafkaConnection, MqttConnection
+from tests.support.bridges import bridging, device, forget_session, now_ms, reading_log
+from tests.support.servers import RunningServer
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+A_BRIDGE = """
+import asyncio, sys
+from prometheus_client import CollectorRegistry
+from ingest import BridgeSettings, run_bridge
+from schemas.clock import RealClock
+from schemas.readiness import Readiness
+from tests.support.bridges import KEY
+from schemas.connections import KafkaConnection, MqttConnection
+
+asyncio.run(run_bridge(
+    BridgeSettings(id=sys.argv[1], linger_ms=200),
+    mqtt=MqttConnection(url=sys.argv[2]), kafka=KafkaConnection(bootstrap=sys.argv[3]),
+    clock=RealClock(), key=KEY, readiness=Readiness(), registry=CollectorRegistry(),
+    stop=asyncio.Event(),
+))
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningServer]:
+    """A Mosquitto of this module's own: a session left behind would take its share."""
+    servers = native_servers(tmp_path_factory.mktemp("bridge"), ServerPorts.free())
+    running = RunningServer(servers[0])
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture(scope="module")
+def mqtt(broker: RunningServer) -> MqttConnection:
+    return ServerPorts(mqtt=broker.port).mqtt_connection()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def log_servers(kafka_connection: KafkaConnection) -> KafkaConnection:
+    await provision_kafka(kafka_connection, partitions=8, simulated_clock=False)
+    return kafka_connection
+
+
+def air(seq: int) -> dict[str, object]:
+    return {"type": "air", "ts": now_ms(), "boot": 1, "seq": seq, "efficiency_pct": 50.5}
+
+
+async def test_kafka_away_means_no_puback_and_then_no_loss(
+    mqtt, log_servers, kafka: RunningServer
+) -> None:
+    async with (
+        bridging(mqtt, log_servers, id="away", receive_max=50) as bridge,
+        device(mqtt) as sender,
+    ):
+        await kafka.stop()
+        for seq in range(300):
+            sender.send("away", "ionizer", "d-1", air(seq))
+        await sender.all_acknowledged()
+
+        async def waiting() -> bool:
+            return "kafka" in bridge.readiness.reasons
+
+        await eventually(waiting)
+        # the broker holds the others back: none of the first 50 was acknowledged
+        assert bridge.figure("messages_total") == 50
+        assert bridge.figure("outstanding") == 50
+        await kafka.start()
+        async with reading_log(log_servers) as log:
+            await log._consumer.seek_to_beginning()
+            lines = await log.lines_of("away", 300, timeout_s=60)
+
+        async def working() -> bool:
+            return bridge.readiness.ready
+
+        await eventually(working)
+    assert {line.reading.seq for line in lines} == set(range(300))
+
+
+async def test_a_lasting_failure_of_kafka_makes_the_bridge_begin_anew_without_loss(
+    mqtt, log_servers, kafka: RunningServer
+) -> None:
+    async with (
+        bridging(mqtt, log_servers, id="anew", kafka_give_up_s=1.5) as bridge,
+        device(mqtt) as sender,
+        reading_log(log_servers) as log,
+    ):
+        kafka.pause()
+        try:
+            for seq in range(100):
+                sender.send("anew", "ionizer", "d-1", air(seq))
+
+            async def failed() -> float:
+                return bridge.figure("kafka_failures_total")
+
+            await eventually(failed)
+        finally:
+            kafka.resume()
+        await bridge.until_connected(2)
+
+        async def seqs() -> set[int]:
+            await log.read()
+            return {line.reading.seq for line in log.lines("anew")}
+
+        await eventually(seqs, lambda found: found == set(range(100)), timeout_s=40)
+
+
+async def test_mosquitto_restarted_is_found_again(mqtt, log_servers, broker) -> None:
+    async with bridging(mqtt, log_servers, id="back", reconnect_max_s=0.5) as bridge:
+        await broker.restart()
+        await bridge.until_connected(2)
+        async with device(mqtt) as sender, reading_log(log_servers) as log:
+            sender.send("back", "ionizer", "d-1", air(0))
+            await log.lines_of("back", 1)
+
+
+async def test_a_stopped_bridge_drains_and_loses_nothing(mqtt, log_servers) -> None:
+    async with (
+        reading_log(log_servers) as log,
+        device(mqtt) as sender,
+        bridging(mqtt, log_servers, id="drain", linger_ms=5000) as bridge,
+    ):
+        for seq in range(100):
+            sender.send("drain", "ionizer", "d-1", air(seq))
+
+        async def received() -> bool:
+            return bridge.figure("messages_total") == 100
+
+        await eventually(received)
+        bridge.stop.set()
+        await bridge.task
+        lines = await log.lines_of("drain", 100)
+        assert [line.reading.seq for line in lines] == list(range(100))
+        # all was acknowledged: the session kept for this id has nothing to send again
+        async with bridging(mqtt, log_servers, id="drain") as again:
+            sender.send("drain", "ionizer", "d-1", air(100))
+            await log.lines_of("drain", 101)
+            assert again.figure("messages_total") == 1
+
+
+async def test_a_session_kept_over_a_stop_brings_what_came_meanwhile(mqtt, log_servers) -> None:
+    async with (
+        reading_log(log_servers) as log,
+        device(mqtt) as sender,
+        bridging(mqtt, log_servers, id="kept") as first,
+    ):
+        await first.ended()
+        for seq in range(50):
+            sender.send("kept", "ionizer", "d-1", air(seq))
+        await sender.all_acknowledged()
+        async with bridging(mqtt, log_servers, id="kept"):
+            lines = await log.lines_of("kept", 50)
+    assert [line.reading.seq for line in lines] == list(range(50))
+
+
+async def test_a_bridge_that_leaves_for_good_takes_no_share_any_more(mqtt, log_servers) -> None:
+    async with (
+        reading_log(log_servers) as log,
+        device(mqtt) as sender,
+        bridging(mqtt, log_servers, id="stays"),
+        bridging(mqtt, log_servers, id="leaves", leave_on_stop=True) as leaving,
+    ):
+        leaving.stop.set()
+        seq = 0
+        while not leaving.task.done():
+            sender.send("leave", "ionizer", "d-1", air(seq))
+            seq += 1
+            await asyncio.sleep(0.01)
+        for _ in range(20):
+            sender.send("leave", "ionizer", "d-1", air(seq))
+            seq += 1
+        lines = await log.lines_of("leave", seq)
+    assert {line.reading.seq for line in lines} == set(range(seq))
+
+
+@pytest.mark.timeout(120)
+async def test_a_killed_bridge_loses_nothing(mqtt, log_servers) -> None:
+    async def start() -> asyncio.subprocess.Process:
+        url = mqtt.url.get_secret_value()
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-c", A_BRIDGE, "killed", url, log_servers.bootstrap
+        )
+
+    async with reading_log(log_servers) as log, device(mqtt) as sender:
+
+        async def seqs() -> set[int]:
+            await log.read()
+            return {line.reading.seq for line in log.lines("killed") if line.reading}
+
+        process = await start()
+        try:
+            seq = 0
+
+            async def carries() -> set[int]:
+                nonlocal seq
+                sender.send("killed", "ionizer", "d-1", air(seq))
+                seq += 1
+                return await seqs()
+
+            await eventually(carries)
+            for _ in range(3):
+                for _ in range(500):
+                    sender.send("killed", "ionizer", "d-1", air(seq))
+                    seq += 1
+                # some are in flight: received, and still lingering in an open envelope
+                process.kill()
+                await process.wait()
+                process = await start()
+            # what came before the first subscription went nowhere; all since must be there
+            first = min(await seqs())
+            await eventually(seqs, lambda found: found >= set(range(first, seq)), timeout_s=40)
+        finally:
+            process.kill()
+            await process.wait()
+            await forget_session(mqtt, "qala-bridge-killed")

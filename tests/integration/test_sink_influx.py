@@ -1,0 +1,474 @@
+"""From real Kafka into real InfluxDB: exact rows, what is refused, and what outages cost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from schemas.connections import InfluxConnection, KafkaConnection
+from schemas.envelope import envelope_headers, line_bytes, line_head
+from schemas.measurements import DAY_S, timestamp_ns
+from schemas.readiness import Readiness
+from schemas.records import Alert, DeviceRecord, Rollup, Throughput, encode
+from schemas.topics import ALERTS, DEAD_LETTERS, DEVICES, ROLLUPS, TELEMETRY
+from sinks import InfluxSink, InfluxSinkSettings, UnsupportedInfluxError, run_influx_sink
+from tests.support.servers import query
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.timeout(120)
+
+BOOT = 1_700_000_000
+NOW_MS = time.time_ns() // 1_000_000
+
+
+@dataclass
+class Sent:
+    """One reading on its way: its origin, its JSON, and whether its clock was believed."""
+
+    site: str
+    kind: str
+    device: str
+    reading: dict[str, Any]
+    at: int | None = None
+
+    def line(self) -> bytes:
+        head = line_head(self.site, self.kind, self.device)
+        body = json.dumps(self.reading).encode()
+        return line_bytes(head, time.time_ns() // 1000, b"reading", body, self.at)
+
+
+@dataclass
+class Running:
+    """A sink running in this loop, with what it shows."""
+
+    task: asyncio.Task[None]
+    stop: asyncio.Event
+    readiness: Readiness
+    registry: CollectorRegistry
+    counters: dict[str, float] = field(default_factory=dict)
+
+    def count(self, name: str, **labels: str) -> float:
+        """The sum of a counter over all labels that are not named."""
+        return sum(
+            sample.value
+            for family in self.registry.collect()
+            for sample in family.samples
+            if sample.name == f"qala_sink_influx_{name}"
+            and all(sample.labels.get(key) == value for key, value in labels.items())
+        )
+
+
+@asynccontextmanager
+async def running(
+    kafka: KafkaConnection, influx: InfluxConnection, **settings: Any
+) -> AsyncIterator[Running]:
+    readiness, registry, stop = Readiness("influxdb"), CollectorRegistry(), asyncio.Event()
+    chosen = InfluxSinkSettings(**({"linger_ms": 50, "commit_ms": 50} | settings))
+    task = asyncio.create_task(
+        run_influx_sink(
+            chosen, kafka=kafka, influx=influx, readiness=readiness, registry=registry, stop=stop
+        )
+    )
+    try:
+        yield Running(task, stop, readiness, registry)
+    finally:
+        stop.set()
+        await task
+
+
+@pytest_asyncio.fixture
+async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
+    made = AIOKafkaProducer(**stack.kafka_connection.client_args(), acks="all")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def send(producer: AIOKafkaProducer, *sent: Sent) -> None:
+    lines = [one.line() for one in sent]
+    headers = envelope_headers("bridge-1", len(lines))
+    await producer.send_and_wait(TELEMETRY, b"".join(lines), partition=0, headers=headers)
+
+
+def air(site: str, seq: int, ts: int = NOW_MS, **fields: Any) -> Sent:
+    values = {"efficiency_pct": 20} | fields
+    reading = {"type": "air", "ts": ts, "boot": BOOT, "seq": seq, **values}
+    return Sent(site, "ionizer", "ion-1", reading)
+
+
+async def rows_of(stack: Stack, measurement: str, site: str, policy: str = "raw"):
+    where = f"WHERE site = '{site}' GROUP BY *"
+    found = await query(
+        stack.influx_connection, f'SELECT * FROM "{policy}"."{measurement}" {where}'
+    )
+    return [{key: value for key, value in row.items() if value is not None} for row in found]
+
+
+async def letters_of(stack: Stack) -> list[Any]:
+    consumer = AIOKafkaConsumer(**stack.kafka_connection.client_args())
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(DEAD_LETTERS, number) for number in range(8)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning()
+        letters: list[Any] = []
+        while len(letters) < sum(ends.values()):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                letters += records
+        return letters
+    finally:
+        await consumer.stop()
+
+
+READINGS = [
+    (
+        "camera",
+        {
+            "type": "passage",
+            "person": "p-0123",
+            "direction": "in",
+            "mask": True,
+            "body_celsius": 36,
+            "confidence": 0.5,
+        },
+        {
+            "direction": "in",
+            "person": "p-0123",
+            "mask": True,
+            "body_celsius": 36.0,
+            "confidence": 0.5,
+        },
+    ),
+    (
+        "camera",
+        {"type": "scene", "people": 3, "fps": 25, "tamper": False, "vehicles": 2, "motion": 1},
+        {"people": 3, "fps": 25.0, "tamper": False, "vehicles": 2, "motion": 1.0},
+    ),
+    (
+        "thermometer",
+        {"type": "temperature", "celsius": -4},
+        {"celsius": -4.0, "subject": "ambient"},
+    ),
+    (
+        "ionizer",
+        {"type": "air", "efficiency_pct": 99.5, "co2_ppm": 400, "people": 0},
+        {"efficiency_pct": 99.5, "co2_ppm": 400.0, "people": 0},
+    ),
+    (
+        "speaker",
+        {"type": "audio", "volume_pct": 0, "playing": False, "announcement": 'a "quoted" one\\'},
+        {"volume_pct": 0.0, "playing": False, "announcement": 'a "quoted" one\\'},
+    ),
+    (
+        "desk",
+        {"type": "ticket", "ticket": "T-1, a=b", "service": "passport", "event": "opened"},
+        {"ticket": "T-1, a=b", "service": "passport", "event": "opened"},
+    ),
+]
+
+
+@pytest.mark.parametrize("kind,reading,expected", READINGS, ids=[r[1]["type"] for r in READINGS])
+async def test_each_type_becomes_exactly_its_row(stack, producer, kind, reading, expected):
+    site = f"row-{reading['type']}"
+    named = {"ts": NOW_MS, "boot": BOOT, "seq": 42}
+    async with running(stack.kafka_connection, stack.influx_connection):
+        for _ in range(2):
+            await send(producer, Sent(site, kind, "device-1", reading | named))
+        rows = await eventually(lambda: rows_of(stack, reading["type"], site))
+    time_ns = timestamp_ns(NOW_MS, BOOT, 42)
+    common = {"time": time_ns, "site": site, "device": "device-1", "boot": BOOT, "seq": 42}
+    assert rows == [common | expected]
+    for key, value in expected.items():
+        assert type(rows[0][key]) is type(value) or isinstance(value, float), key
+
+
+async def test_field_types_in_influxdb_are_those_of_the_contract(stack, producer):
+    kind, reading, _ = READINGS[3]
+    async with running(stack.kafka_connection, stack.influx_connection):
+        await send(
+            producer, Sent("types", kind, "d", reading | {"ts": NOW_MS, "boot": 1, "seq": 1})
+        )
+        await eventually(lambda: rows_of(stack, "air", "types"))
+    keys = await query(stack.influx_connection, 'SHOW FIELD KEYS FROM "raw"."air"')
+    types = {row["fieldKey"]: row["fieldType"] for row in keys}
+    assert types["efficiency_pct"] == types["co2_ppm"] == "float"
+    assert types["people"] == types["boot"] == types["seq"] == "integer"
+
+
+async def test_a_wrong_clock_keeps_its_own_time_in_a_field_and_its_repetition_makes_no_row(
+    stack, producer
+):
+    first, again = (air("clock", 1, 5), air("clock", 1, 5))
+    first.at, again.at = NOW_MS, NOW_MS + 300
+    async with running(stack.kafka_connection, stack.influx_connection) as sink:
+        await send(producer, first)
+        await send(producer, again)
+        await send(producer, air("clock", 2))
+        await eventually(lambda: _is(sink.count("accepted_total", policy="raw") >= 3))
+        rows = await eventually(lambda: rows_of(stack, "air", "clock"), lambda r: len(r) >= 2)
+    wrong = [row for row in rows if row["seq"] == 1]
+    assert [(row["time"], row["device_ts"]) for row in wrong] == [
+        (timestamp_ns(NOW_MS, BOOT, 1), 5)
+    ]
+
+
+async def _is(value: bool) -> bool:
+    return value
+
+
+async def test_rollups_alerts_and_device_states_have_their_policies_and_times(stack, producer):
+    start = NOW_MS - NOW_MS % 10_000
+    rollup = Rollup(
+        type="air", window="10s", site="derived", device="d", start=start, count=2, shift=7,
+        fields={"efficiency_pct": (2, 40.0, 19.5, 20.5), "people": (1, 3, 3, 3)},
+    )  # fmt: skip
+    throughput = Throughput(
+        window="1m", site="derived", kind="camera", start=start, readings=9, bytes=900,
+        devices=2, people_in=1, people_out=0, people=4,
+    )  # fmt: skip
+    alert = Alert(
+        id="a-1", rule="ozone-high", severity="critical", site="derived", kind="ionizer",
+        device="d", state="firing", value=120, summary='Ozone "high" \\', at=NOW_MS, ordinal=3,
+        started=NOW_MS,
+    )  # fmt: skip
+    device = DeviceRecord(site="derived", kind="ionizer", device="d", state="stale", since=NOW_MS)
+    async with running(stack.kafka_connection, stack.influx_connection):
+        for topic, value in (
+            (ROLLUPS, rollup),
+            (ROLLUPS, throughput),
+            (ALERTS, alert),
+            (DEVICES, device),
+        ):
+            await producer.send_and_wait(topic, encode(value), key=b"k", partition=0)
+        (window,) = await eventually(lambda: rows_of(stack, "air_10s", "derived", "r10s"))
+        (flow,) = await eventually(lambda: rows_of(stack, "throughput_1m", "derived", "r1m"))
+        (told,) = await eventually(lambda: rows_of(stack, "alert", "derived", "r1h"))
+        (state,) = await eventually(lambda: rows_of(stack, "device_state", "derived"))
+    assert window == {
+        "time": start * 1_000_000 + 7, "site": "derived", "device": "d", "count": 2,
+        "efficiency_pct_sum": 40.0, "efficiency_pct_min": 19.5, "efficiency_pct_max": 20.5,
+        "people_sum": 3.0, "people_min": 3.0, "people_max": 3.0, "people_count": 1,
+    }  # fmt: skip
+    assert flow == {
+        "time": start * 1_000_000, "site": "derived", "kind": "camera", "readings": 9,
+        "bytes": 900, "devices": 2, "people_in": 1, "people_out": 0, "people": 4,
+    }  # fmt: skip
+    assert told == {
+        "time": NOW_MS * 1_000_000 + 3, "site": "derived", "rule": "ozone-high",
+        "severity": "critical", "device": "d", "id": "a-1", "state": "firing", "value": 120.0,
+        "summary": 'Ozone "high" \\',
+    }  # fmt: skip
+    assert state == {
+        "time": NOW_MS * 1_000_000, "site": "derived", "kind": "ionizer", "device": "d",
+        "state": "stale",
+    }  # fmt: skip
+
+
+async def test_a_row_that_influxdb_refuses_becomes_a_dead_letter_and_its_neighbours_rows(
+    stack, producer
+):
+    # Somebody wrote an integer first: in that shard the field is one, and the schema's float not.
+    poison = InfluxSink(stack.influx_connection, timeout_s=10)
+    day = NOW_MS - 9 * DAY_S * 1000
+    await poison.write("raw", [f"air,site=poison power_w=1i {day * 1_000_000}"])
+    await poison.close()
+    async with running(stack.kafka_connection, stack.influx_connection) as sink:
+        await send(
+            producer,
+            *(air("refused", seq, day) for seq in range(10)),
+            air("refused", 10, day, power_w=3),
+            *(air("refused", seq, day) for seq in range(11, 20)),
+        )
+        await eventually(lambda: _is(sink.count("rejected_total") == 1))
+        rows = await rows_of(stack, "air", "refused")
+        letters = [x for x in await letters_of(stack) if b"site=refused" in x.value]
+    assert {row["seq"] for row in rows} == set(range(20)) - {10}
+    (letter,) = letters
+    headers = {name: value.decode() for name, value in letter.headers}
+    assert b"power_w=3.0" in letter.value
+    assert headers["reason"] == "refused_by_influxdb"
+    assert headers["topic"] == TELEMETRY
+    assert headers["detail"] == "a field has another type in InfluxDB than in the schema"
+
+
+async def test_a_record_that_does_not_decode_becomes_a_dead_letter_and_the_rest_rows(
+    stack, producer
+):
+    value = air("neighbour", 1).line() + b"{not json\n" + air("neighbour", 2).line()
+    async with running(stack.kafka_connection, stack.influx_connection) as sink:
+        headers = envelope_headers("bridge-9", 3)
+        await producer.send_and_wait(TELEMETRY, value, partition=1, headers=headers)
+        await producer.send_and_wait(ROLLUPS, b"{}", partition=1)
+        rows = await eventually(lambda: rows_of(stack, "air", "neighbour"), lambda r: len(r) == 2)
+        await eventually(lambda: _is(sink.count("rejected_total") == 2))
+        letters = {letter.value: dict(letter.headers) for letter in await letters_of(stack)}
+    assert [row["seq"] for row in rows] == [1, 2]
+    assert letters[b"{not json"]["reason"] == b"not_a_record"
+    assert letters[b"{not json"]["bridge"] == b"bridge-9"
+    assert letters[b"{}"]["topic"] == ROLLUPS.encode()
+
+
+async def test_readings_older_than_raw_keeps_are_counted_as_expired(stack, producer):
+    async with running(stack.kafka_connection, stack.influx_connection) as sink:
+        old = NOW_MS - 31 * DAY_S * 1000
+        await send(producer, air("expired", 1, old), air("expired", 2))
+        rows = await eventually(lambda: rows_of(stack, "air", "expired"))
+        assert sink.count("expired_total") == 1
+    assert [row["seq"] for row in rows] == [2]
+
+
+async def test_nothing_is_lost_or_doubled_while_influxdb_is_killed_and_comes_back(stack, producer):
+    async with running(
+        stack.kafka_connection, stack.influx_connection, waiting_lines=500, backoff_most_s=0.5
+    ) as sink:
+        await send(producer, *(air("outage", seq) for seq in range(100)))
+        await eventually(lambda: rows_of(stack, "air", "outage"), lambda r: len(r) == 100)
+        await stack.influxdb.kill()
+        try:
+            for first in range(100, 2100, 100):
+                await send(producer, *(air("outage", seq) for seq in range(first, first + 100)))
+            await eventually(lambda: _is(sink.count("retries_total") >= 1))
+            assert "cannot be reached" in sink.readiness.reasons["influxdb"]
+        finally:
+            await stack.influxdb.start()
+        rows = await eventually(
+            lambda: rows_of(stack, "air", "outage"), lambda r: len(r) >= 2100, timeout_s=60
+        )
+        await eventually(lambda: _is(sink.readiness.ready))
+    assert sorted(row["seq"] for row in rows) == list(range(2100))
+
+
+async def test_memory_is_bounded_while_influxdb_hangs(stack, producer):
+    async with running(
+        stack.kafka_connection,
+        stack.influx_connection,
+        waiting_lines=300,
+        fetch_records=1,
+        write_timeout_s=0.5,
+        backoff_most_s=0.5,
+    ) as sink:
+        await eventually(lambda: _is(sink.readiness.ready))
+        stack.influxdb.pause()
+        try:
+            for first in range(0, 3000, 100):
+                await send(producer, *(air("hangs", seq) for seq in range(first, first + 100)))
+            await eventually(lambda: _is(sink.count("retries_total") >= 3))
+            assert 0 < sink.count("waiting_rows") <= 400
+        finally:
+            stack.influxdb.resume()
+        await eventually(lambda: rows_of(stack, "air", "hangs"), lambda r: len(r) == 3000)
+
+
+async def test_offsets_are_committed_only_after_influxdb_has_the_rows(stack, producer):
+    async with running(stack.kafka_connection, stack.influx_connection) as sink:
+        await send(producer, air("commit", 1))
+        await eventually(lambda: rows_of(stack, "air", "commit"))
+        before = await eventually(lambda: _committed(stack), bool)
+        await stack.influxdb.stop()
+        try:
+            await send(producer, air("commit", 2))
+            await eventually(lambda: _is(sink.count("retries_total") >= 1))
+            assert await _committed(stack) == before
+            sink.stop.set()
+        finally:
+            await stack.influxdb.start()
+    assert await _committed(stack) >= before
+    async with running(stack.kafka_connection, stack.influx_connection):
+        await eventually(lambda: rows_of(stack, "air", "commit"), lambda r: len(r) == 2)
+
+
+async def _committed(stack: Stack) -> int:
+    consumer = AIOKafkaConsumer(
+        **stack.kafka_connection.client_args(),
+        group_id="qala-sink-influx",
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        return await consumer.committed(TopicPartition(TELEMETRY, 0)) or 0
+    finally:
+        await consumer.stop()
+
+
+async def test_a_missing_database_is_waited_for_with_its_mend_and_costs_nothing(stack, producer):
+    elsewhere = stack.influx_connection.model_copy(update={"database": "later"})
+    async with running(
+        stack.kafka_connection, elsewhere, group="elsewhere", backoff_most_s=0.3
+    ) as sink:
+        await send(producer, air("later", 1))
+        await eventually(lambda: _is(sink.count("retries_total") >= 2))
+        assert "qala provision" in sink.readiness.reasons["influxdb"]
+        assert sink.count("rejected_total", reason="refused_by_influxdb") == 0
+        create = 'CREATE DATABASE "later" WITH DURATION 720h NAME "raw"'
+        await query(stack.influx_connection, create)
+        found = await eventually(
+            lambda: query(elsewhere, "SELECT seq FROM air WHERE site = 'later'", "later")
+        )
+        assert [row["seq"] for row in found] == [1]
+
+
+async def test_two_copies_share_the_work_and_one_takes_over_when_the_other_ends(stack, producer):
+    async with running(stack.kafka_connection, stack.influx_connection, instance="one"):
+        async with running(stack.kafka_connection, stack.influx_connection, instance="two") as two:
+            await eventually(lambda: _is(two.readiness.ready))
+            await send(producer, *(air("copies", seq) for seq in range(50)))
+            await eventually(lambda: rows_of(stack, "air", "copies"), lambda r: len(r) == 50)
+        await send(producer, *(air("copies", seq) for seq in range(50, 100)))
+        await eventually(lambda: rows_of(stack, "air", "copies"), lambda r: len(r) == 100)
+
+
+async def test_the_sinks_own_rows_say_its_lag_its_delay_and_when_a_bridge_ticked(stack, producer):
+    async with running(stack.kafka_connection, stack.influx_connection, pipeline_s=0.3):
+        await producer.send_and_wait(
+            TELEMETRY, b"", partition=0, headers=envelope_headers("bridge-7", 0)
+        )
+        await send(producer, air("pipeline", 1))
+        ask = 'SELECT last(*) FROM "raw"."pipeline" GROUP BY *'
+        rows = await eventually(
+            lambda: query(stack.influx_connection, ask),
+            lambda found: (
+                any(row.get("bridge") == "bridge-7" for row in found)
+                and any(row.get("last_delay_p99_s") is not None for row in found)
+            ),
+        )
+    own = next(row for row in rows if not row.get("bridge"))
+    ticks = next(row for row in rows if row.get("bridge") == "bridge-7")
+    assert own["stage"] == "sink-influx"
+    assert own["last_lag_telemetry"] >= 0
+    assert 0 <= own["last_delay_p50_s"] <= own["last_delay_p99_s"]
+    assert 0 <= ticks["last_tick_age_s"] < 30
+
+
+@pytest.mark.parametrize("said", ["1.7.11", "v0.13.0"])
+async def test_an_influxdb_older_than_1_8_is_refused_with_a_clear_sentence(said):
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 204 No Content\r\nX-Influxdb-Version: {said}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode())
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    sink = InfluxSink(InfluxConnection(url=f"http://127.0.0.1:{port}"), timeout_s=5)
+    with pytest.raises(UnsupportedInfluxError, match=r"needs InfluxDB 1\.8 or 2\.x"):
+        await sink.version()
+    await sink.close()
+    server.close()
+
+
+async def test_any_supported_influxdb_says_its_version(any_influxdb):
+    sink = InfluxSink(any_influxdb, timeout_s=5)
+    assert isinstance(await sink.version(), str)
+    await sink.close()

@@ -1,0 +1,104 @@
+"""The live screen, drawn into text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from infra.screen import AlertRow, Snapshot, StageRow, as_svg, render, summary_line
+from infra.words import age_words, bytes_words, count_words
+
+BRIDGE = StageRow(
+    name="bridge", state="ready", rate=498.4, lag=12, errors=3, cpu_pct=9.4, memory_bytes=71e6
+)
+SNAPSHOT = Snapshot(
+    data=".qala",
+    up_s=192,
+    simulated=True,
+    speed=None,
+    stages=[
+        StageRow(name="kafka", state="ready", note="127.0.0.1:9092"),
+        BRIDGE,
+        StageRow(name="streams", state="backoff", restarts=2, note="ended with signal 9"),
+    ],
+    alerts=[
+        AlertRow(at="12:03:04", state="firing", severity="critical", summary="Ozone 104 at stop-1")
+    ],
+    events=["12:03:00 streams backoff"],
+)
+
+
+def drawn(snapshot: Snapshot, width: int = 100) -> list[str]:
+    out = StringIO()
+    Console(file=out, width=width).print(render(snapshot))
+    return out.getvalue().splitlines()
+
+
+def line(lines: list[str], word: str) -> str:
+    return next(line for line in lines if word in line)
+
+
+def test_a_stage_is_one_line_with_its_figures_and_units() -> None:
+    words = line(drawn(SNAPSHOT), " bridge ").split()
+    assert words == ["bridge", "●", "ready", "498", "12", "3", "0", "9", "%", "71", "MB"]
+
+
+def test_what_has_no_figures_shows_dashes_and_its_address() -> None:
+    words = line(drawn(SNAPSHOT), " kafka ").split()
+    assert words == ["kafka", "●", "ready", "–", "–", "–", "0", "–", "–", "127.0.0.1:9092"]
+
+
+def test_what_is_in_trouble_says_why_and_how_often_it_was_started_again() -> None:
+    lines = drawn(SNAPSHOT)
+    assert "↻ backoff" in line(lines, " streams ")
+    assert "ended with signal" in line(lines, " streams ")
+    assert line(lines, "streams").split()[6] == "2"
+
+
+def test_simulated_data_and_a_simulated_clock_are_named_in_the_header() -> None:
+    assert "SIMULATED DATA" in drawn(SNAPSHOT)[0]
+    assert "SIMULATED CLOCK" not in drawn(SNAPSHOT)[0]
+    assert "SIMULATED CLOCK 60×" in drawn(replace(SNAPSHOT, speed=60.0))[0]
+    assert "SIMULATED" not in drawn(replace(SNAPSHOT, simulated=False))[0]
+
+
+def test_the_last_alerts_are_shown_and_their_absence_is_said() -> None:
+    assert line(drawn(SNAPSHOT), "Ozone").split()[:3] == ["12:03:04", "firing", "critical"]
+    assert "no alerts" in "\n".join(drawn(replace(SNAPSHOT, alerts=[])))
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_the_screen_keeps_to_the_width_of_its_terminal(width: int) -> None:
+    long = StageRow(name="sink-influx", state="waiting", rate=1e6, lag=1e7, note="x " * 80)
+    lines = drawn(replace(SNAPSHOT, stages=[*SNAPSHOT.stages, long]), width)
+    assert max(map(len, lines)) <= width
+    assert "1 000 000" in line(lines, "sink-influx")
+
+
+def test_without_a_terminal_a_line_holds_states_and_figures() -> None:
+    assert summary_line(SNAPSHOT) == (
+        "kafka ready; bridge ready, 498/s, lag 12, errors 3; streams backoff, restarts 2"
+    )
+
+
+def test_the_screen_can_be_saved_as_a_picture() -> None:
+    picture = as_svg(SNAPSHOT)
+    assert picture.startswith("<svg")
+    assert "SIMULATED" in picture
+
+
+def test_numbers_are_said_as_people_read_them() -> None:
+    ages = [age_words(s) for s in (-1, 0.42, 42, 120, 185, 7620, 90_000, 442_800)]
+    assert ages == [
+        "0.0 s", "0.4 s", "42 s", "2 min", "3 min 05 s", "2 h 07 min", "1 d 1 h", "5 d 3 h",
+    ]  # fmt: skip
+    assert [count_words(v) for v in (0, 0.5, 3, 1234567.8)] == ["0", "0.5", "3", "1 234 568"]
+    assert [bytes_words(b) for b in (812, 64e3, 12e6, 1.4e9)] == [
+        "812 B",
+        "64 kB",
+        "12 MB",
+        "1.4 GB",
+    ]

@@ -1,0 +1,50 @@
+"""Offsets are committed up to the first record that is still in work."""
+
+from __future__ import annotations
+
+from aiokafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinks.progress import Progress
+
+ONE = TopicPartition("t", 0)
+
+
+@given(st.permutations(range(8)), st.integers(0, 8))
+def test_only_a_contiguous_run_of_done_records_is_committable(order, done):
+    progress = Progress()
+    tokens = [progress.begin(ONE, 100 + number) for number in range(8)]
+    for number in order[:done]:
+        tokens[number].done()
+    finished = set(order[:done])
+    run = next((number for number in range(8) if number not in finished), 8)
+    assert progress.committable() == ({ONE: 100 + run} if run else {})
+
+
+def test_a_record_is_done_when_all_its_parts_are():
+    progress = Progress()
+    token = progress.begin(ONE, 5)
+    token.more()
+    token.done()
+    assert progress.committable() == {}
+    token.done()
+    assert progress.committable() == {ONE: 6}
+
+
+def test_what_was_committed_is_not_committed_again():
+    progress = Progress()
+    progress.begin(ONE, 5).done()
+    progress.committed(progress.committable())
+    assert progress.committable() == {}
+    assert progress.next_offsets() == {ONE: 6}
+
+
+def test_a_dropped_partition_commits_nothing_when_its_old_records_end():
+    progress = Progress()
+    token = progress.begin(ONE, 5)
+    generation = progress.generation
+    progress.drop([ONE])
+    token.done()
+    assert progress.committable() == {}
+    assert progress.generation != generation

@@ -1,0 +1,200 @@
+from collections.abc import Iterator
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.dedup import (
+    COMPARABLE_MS,
+    MAX_BOOTS,
+    MAX_INTERVALS,
+    MISSING_AFTER_MS,
+    SeenMemory,
+    Verdict,
+)
+
+NEW, DUPLICATE, RESET = Verdict.NEW, Verdict.DUPLICATE, Verdict.RESET
+UNPROVABLE = Verdict.UNPROVABLE
+
+names = st.tuples(st.integers(0, 5), st.integers(0, 40))
+times = st.integers(0, 60)
+readings = st.lists(st.tuples(names, times), max_size=250)
+
+
+def through_kafka(memory: SeenMemory) -> SeenMemory:
+    return SeenMemory.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(memory.snapshot())))
+
+
+def verdicts(readings: list[tuple[int, int, int]]) -> list[Verdict]:
+    memory = SeenMemory()
+    return [memory.see(boot, seq, ts, 0) for boot, seq, ts in readings]
+
+
+def naive(readings: list[tuple[tuple[int, int], int]]) -> Iterator[Verdict]:
+    """What a set of all names says: it forgets nothing but a generation that has ended."""
+    seen: set[tuple[int, int]] = set()
+    newest = -1
+    for name, ts in readings:
+        if name not in seen:
+            yield NEW
+        elif ts > newest:
+            seen.clear()
+            yield RESET
+        else:
+            yield DUPLICATE
+        seen.add(name)
+        newest = max(newest, ts)
+
+
+@given(readings)
+def test_verdicts_are_those_of_a_set_of_all_names(drawn):
+    memory = SeenMemory()
+    found = [memory.see(*name, ts, 0) for name, ts in drawn]
+    assert found == list(naive(drawn))
+
+
+@given(readings, st.sets(st.integers(0, 249)))
+def test_a_restart_anywhere_changes_no_verdict(drawn, restarts):
+    memory = SeenMemory()
+    found = []
+    for place, (name, ts) in enumerate(drawn):
+        found.append(memory.see(*name, ts, place))
+        if place in restarts:
+            before = memory.snapshot()
+            memory = through_kafka(memory)
+            assert msgspec.to_builtins(memory.snapshot()) == msgspec.to_builtins(before)
+    assert found == list(naive(drawn))
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2000)), max_size=600))
+def test_the_memory_is_bounded_and_nothing_within_it_is_unprovable(drawn):
+    memory = SeenMemory()
+    seen = set()
+    for boot, seq in drawn:
+        verdict = memory.see(boot, seq, 0, 0)
+        if verdict is NEW:
+            assert (boot, seq) not in seen
+        if verdict is DUPLICATE:
+            assert (boot, seq) in seen
+        if verdict is UNPROVABLE:
+            boots = {known for known, _ in seen}
+            assert len(boots) > MAX_BOOTS or len(seen) >= MAX_INTERVALS
+        seen.add((boot, seq))
+        assert len(memory.boots) <= MAX_BOOTS
+        assert sum(map(len, memory.boots.values())) <= MAX_INTERVALS
+
+
+def test_the_ninth_boot_makes_the_first_one_unprovable_and_no_other():
+    memory = SeenMemory()
+    for boot in range(9):
+        assert memory.see(boot, 0, boot, 0) is NEW
+    assert memory.see(0, 0, 0, 0) is UNPROVABLE
+    assert memory.see(0, 1, 0, 0) is UNPROVABLE
+    assert [memory.see(boot, 0, 0, 0) for boot in range(1, 9)] == [DUPLICATE] * 8
+    assert [memory.see(boot, 1, 0, 0) for boot in range(1, 9)] == [NEW] * 8
+
+
+def test_names_below_256_intervals_are_unprovable_and_those_within_are_not():
+    memory = SeenMemory()
+    for seq in range(0, 2 * MAX_INTERVALS + 2, 2):
+        assert memory.see(1, seq, seq, 0) is NEW
+    assert memory.see(1, 0, 0, 0) is UNPROVABLE
+    assert memory.see(1, 2, 0, 0) is DUPLICATE
+    assert memory.see(1, 3, 0, 0) is NEW
+
+
+def test_a_known_name_with_the_same_or_an_older_time_is_a_duplicate():
+    assert verdicts([(1, 0, 50), (1, 1, 60), (1, 0, 50), (1, 1, 60), (1, 1, 55)])[2:] == [
+        DUPLICATE
+    ] * 3
+
+
+def test_a_known_name_with_the_newest_time_begins_a_generation_in_which_all_is_new():
+    assert verdicts([(1, 0, 50), (1, 1, 60), (1, 0, 61), (1, 1, 62), (1, 0, 61)])[2:] == [
+        RESET,
+        NEW,
+        DUPLICATE,
+    ]
+
+
+def test_a_reading_that_is_believed_only_when_it_is_sent_again_is_a_duplicate():
+    # a clock that is 8 s ahead: at first not believed; when it comes again 10 s later, it is
+    memory = SeenMemory()
+    memory.see(1, 0, 1000, 0)
+    assert memory.see(1, 1, 10_000, 2000, believed=False) is NEW
+    assert memory.see(1, 1, 10_000, 12_000, believed=True) is DUPLICATE
+
+
+def test_a_reading_that_another_bridge_does_not_believe_is_a_duplicate():
+    memory = SeenMemory()
+    assert memory.see(1, 1, 10_000, 6000, believed=True) is NEW
+    assert memory.see(1, 1, 10_000, 6000, believed=False) is DUPLICATE
+
+
+def test_one_time_in_the_far_future_hides_no_later_reset():
+    memory = SeenMemory()
+    memory.see(1, 0, 1000, 0)
+    memory.see(1, 1, 10 * COMPARABLE_MS, 0, believed=False)
+    assert memory.see(1, 0, 2000, 0) is RESET
+
+
+def test_counters_reset_under_a_clock_that_stands_in_1970_are_noticed():
+    memory = SeenMemory()
+    now = 50 * COMPARABLE_MS
+    memory.see(1, 0, now, now)
+    assert memory.see(1, 0, 500, now + 1000, believed=False) is RESET
+
+
+def test_a_gap_is_missing_once_it_is_older_than_ten_minutes():
+    memory = SeenMemory()
+    memory.see(1, 0, 0, 0)
+    memory.see(1, 4, 0, 1000)
+    assert memory.missing(1000 + MISSING_AFTER_MS) == 0
+    assert memory.missing(1001 + MISSING_AFTER_MS) == 3
+
+
+def test_what_fills_a_gap_is_missing_no_more_and_both_parts_of_the_gap_stay_as_old():
+    memory = SeenMemory()
+    memory.see(1, 0, 0, 0)
+    memory.see(1, 9, 0, 1000)
+    memory.see(1, 5, 0, 300_000)
+    assert memory.missing(1001 + MISSING_AFTER_MS) == 7
+    for seq in (1, 2, 3, 4):
+        memory.see(1, seq, 0, 300_000)
+    assert memory.missing(1001 + MISSING_AFTER_MS) == 3
+    for seq in (8, 6, 7):
+        memory.see(1, seq, 0, 300_000)
+    assert memory.missing(10 * MISSING_AFTER_MS) == 0
+
+
+def test_a_later_boot_lacks_what_it_did_not_begin_with_and_the_first_known_one_does_not():
+    memory = SeenMemory()
+    memory.see(5, 7, 0, 0)
+    assert memory.missing(2 * MISSING_AFTER_MS) == 0
+    memory.see(6, 2, 0, 0)
+    assert memory.missing(2 * MISSING_AFTER_MS) == 2
+    memory.see(4, 3, 0, 0)  # uploaded late; what it sent before we were there is not missing
+    assert memory.missing(2 * MISSING_AFTER_MS) == 2
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=60))
+def test_missing_is_what_lacks_between_the_lowest_and_the_highest(seqs):
+    memory = SeenMemory()
+    for seq in seqs:
+        memory.see(1, seq, 0, 0)
+    expected = max(seqs) - min(seqs) + 1 - len(set(seqs))
+    assert memory.missing(2 * MISSING_AFTER_MS) == expected
+
+
+@given(st.lists(names, max_size=60), st.integers(1, 30))
+def test_a_run_noted_by_the_fold_is_as_good_as_each_reading_told(drawn, length):
+    told, noted = SeenMemory(), SeenMemory()
+    for boot, seq in drawn:
+        assert told.see(boot, seq, 0, 0) == noted.see(boot, seq, 0, 0)
+        if noted.current_boot < 0:
+            continue
+        start = noted.next_seq
+        for run in range(start, start + length):
+            assert told.see(noted.current_boot, run, 0, 0) is NEW
+        noted.run_to(start + length, noted.newest_ms)
+        assert noted.snapshot() == told.snapshot()

@@ -21,7 +21,6 @@ from ingest.metrics import BridgeCounts
 from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
 from ingest.persons import PersonKey
 from ingest.producer import LogWriter, open_writer
-from ingest.quiet import quiet_kafka_log
 from ingest.settings import BridgeSettings
 from schemas.clock import Clock
 from schemas.connections import KafkaConnection, MqttConnection
@@ -56,7 +55,6 @@ async def run_bridge(
         SessionTakenOverError: another bridge has started with the same id.
         MqttRefusedError: the broker will not let this client in, now or later.
     """
-    quiet_kafka_log()
     counts = BridgeCounts()
     registry.register(counts)
     bridge = _Bridge(settings, mqtt, kafka, clock, key, readiness, counts, stop)

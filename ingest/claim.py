@@ -40,7 +40,11 @@ class Claim:
             MqttRefusedError: the broker does not allow the topic.
             MqttError: the broker cannot be reached.
         """
-        if self._made and await self._holder() not in (self._token, None):
+        holder = await self._holder() if self._made else None
+        if holder == self._token:
+            # it must not be written again: a newer bridge may be writing its own just now
+            return
+        if holder is not None:
             raise SessionTakenOverError(
                 f"another bridge has started with the same id (MQTT client '{self._client_id}') "
                 "and has taken this one's session over; give each bridge its own --id"

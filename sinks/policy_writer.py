@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sinks.backoff import Backoff
 from sinks.contract import Rejected, Sink, Trouble, Written
@@ -15,22 +15,22 @@ from sinks.settings import InfluxSinkSettings
 _LINE_FEED = 1
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class Chunk:
     """Rows of one record for one policy; ``token`` is None for rows of the sink's own.
 
     ``rx_us`` is when the bridge received the first of them, or None where that says nothing.
+    ``size`` is their bytes as one text, for what is ASCII (nearly all is).
     """
 
     rows: list[str]
     topic: str
     token: Token | None = None
     rx_us: int | None = None
+    size: int = field(init=False)
 
-    @property
-    def size(self) -> int:
-        """Bytes of the rows as one text, for what is ASCII (nearly all is)."""
-        return sum(map(len, self.rows)) + len(self.rows) * _LINE_FEED
+    def __post_init__(self) -> None:
+        self.size = sum(map(len, self.rows)) + len(self.rows) * _LINE_FEED
 
 
 Settled = Callable[[str, list[Chunk], Written], Awaitable[None]]

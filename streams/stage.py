@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +50,6 @@ async def run_streams(
     rules = load_rules(settings.rules or default_rules())
     metrics = StreamsMetrics(registry)
     readiness.waiting("group", "joining the group")
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     with _worker_id(settings) as worker_id:
         store = Store(kafka)
         if not await _connected(store, readiness, stop):

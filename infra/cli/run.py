@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ servers = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-_MAX_OFFSET = 50_000
+_MAX_OFFSET = 65_535 - 9092
 PortOffset = Annotated[
     int,
     typer.Option(
@@ -54,6 +55,10 @@ def up(
         typer.Option("--rate", metavar="N", min=0, help="Readings a second of the simulated city."),
     ] = 500.0,
     faults: Faults = "none",
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="FILE", hidden=True, help="Keep the screen as an SVG."),
+    ] = None,
 ) -> None:
     """Start everything on this machine, and keep it running until Ctrl-C.
 
@@ -79,6 +84,7 @@ def up(
         bridges=bridges,
         workers=workers,
         city=city,
+        picture=picture,
     )
 
 

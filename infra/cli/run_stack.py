@@ -38,8 +38,12 @@ def run_stack(
     workers: int = 1,
     city: City | None = None,
     servers_only: bool = False,
+    picture: Path | None = None,
 ) -> None:
-    """Run the servers, and the stages unless ``servers_only``, until a signal stops them."""
+    """Run the servers, and the stages unless ``servers_only``, until a signal stops them.
+
+    ``picture`` is where the live screen is kept as an SVG, for documents.
+    """
     settings = load_settings(data=data)
     plan = Plan(
         data=settings.data.resolve(),
@@ -52,7 +56,7 @@ def run_stack(
     if not servers_only:
         _check(settings)
     out = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
-    asyncio.run(run_up(plan, Display(plan, out), servers_only=servers_only))
+    asyncio.run(run_up(plan, Display(plan, out, picture), servers_only=servers_only))
 
 
 def _anchored(clock: str | None) -> str | None:

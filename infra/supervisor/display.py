@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from infra.screen import render, summary_line
+from infra.screen import as_svg, render, summary_line
 from infra.supervisor.alerttail import AlertTail
 from infra.supervisor.child import Child
 from infra.supervisor.plan import Plan
@@ -28,10 +29,11 @@ _LINE_S: Final = 10.0
 class Display:
     """Says what happens; ``console`` decides by being a terminal or not."""
 
-    def __init__(self, plan: Plan, console: Console) -> None:
-        """Nothing is shown yet."""
+    def __init__(self, plan: Plan, console: Console, picture: Path | None = None) -> None:
+        """Nothing is shown yet; ``picture`` is a file that gets each screen as an SVG."""
         self._plan = plan
         self._console = console
+        self._picture = picture
         self._live: Live | None = None
         self._view: View | None = None
         self._told: dict[str, str] = {}
@@ -91,6 +93,8 @@ class Display:
                 while not until.is_set():
                     snapshot = await view.snapshot(list(children.values()), tail.rows())
                     live.update(render(snapshot), refresh=True)
+                    if self._picture is not None:
+                        self._picture.write_text(as_svg(snapshot), encoding="utf-8")
                     await _wait(until, _SCREEN_S)
             finally:
                 self._live = None

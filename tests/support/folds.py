@@ -160,8 +160,10 @@ def reloaded(topic: dict[bytes, bytes], rules: RuleSet = RULES) -> Partition:
 
 
 def written(part: Partition) -> dict[bytes, bytes]:
-    """The state topic after a whole flush."""
+    """The state topic after a flush of every site."""
     topic: dict[bytes, bytes] = {}
+    for site in part.sites.values():
+        site.changed = True
     _write(topic, part.snapshot())
     return topic
 

@@ -104,9 +104,10 @@ def test_names_below_256_intervals_are_unprovable_and_those_within_are_not():
 
 
 def test_a_known_name_with_the_same_or_an_older_time_is_a_duplicate():
-    assert verdicts([(1, 0, 50), (1, 1, 60), (1, 0, 50), (1, 1, 60), (1, 1, 55)])[2:] == [
-        DUPLICATE
-    ] * 3
+    assert (
+        verdicts([(1, 0, 50), (1, 1, 60), (1, 0, 50), (1, 1, 60), (1, 1, 55)])[2:]
+        == [DUPLICATE] * 3
+    )
 
 
 def test_a_known_name_with_the_newest_time_begins_a_generation_in_which_all_is_new():

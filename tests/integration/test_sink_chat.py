@@ -1,0 +1,234 @@
+"""Alerts from real Kafka into captured webhooks: each once in every channel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiokafka import AIOKafkaProducer
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from infra.native import free_port
+from schemas.connections import KafkaConnection
+from schemas.readiness import Readiness
+from schemas.records import Alert, decode_receipt, encode
+from schemas.topics import ALERTS, CHAT
+from sinks import ChatSinkSettings, read_compacted, run_chat_sink
+from tests.support.stack import Stack
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Webhook:
+    """A chat on a free port that keeps what it is told, and refuses while ``status`` says so."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.told: list[dict[str, Any]] = []
+        self.asked = 0
+        self.status = 200
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> SecretStr:
+        return SecretStr(f"json://127.0.0.1:{self.port}/made-up-token")
+
+    def titles(self, rule: str) -> list[str]:
+        return [one["title"] for one in self.told if one["title"].endswith(rule)]
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_post("/{tail:.*}", self._take)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        if self.status == 200:
+            self.told.append(await request.json())
+        return web.Response(status=self.status)
+
+
+@pytest_asyncio.fixture
+async def webhooks() -> AsyncIterator[tuple[Webhook, Webhook]]:
+    both = Webhook(), Webhook()
+    for one in both:
+        await one.start()
+    yield both
+    for one in both:
+        await one.stop()
+
+
+@pytest_asyncio.fixture
+async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
+    made = AIOKafkaProducer(**stack.kafka_connection.client_args(), acks="all")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@asynccontextmanager
+async def running(
+    kafka: KafkaConnection, *urls: SecretStr, **settings: Any
+) -> AsyncIterator[tuple[Readiness, CollectorRegistry]]:
+    readiness, registry, stop = Readiness("kafka"), CollectorRegistry(), asyncio.Event()
+    chosen = ChatSinkSettings(
+        urls=list(urls),
+        **({"backoff_first_s": 0.05, "backoff_most_s": 0.2, "commit_ms": 50} | settings),
+    )
+    task = asyncio.create_task(
+        run_chat_sink(chosen, kafka=kafka, readiness=readiness, registry=registry, stop=stop)
+    )
+    try:
+        yield readiness, registry
+    finally:
+        stop.set()
+        await task
+
+
+def firing(rule: str, number: int = 1, **changes: Any) -> Alert:
+    alert = Alert(
+        id=f"{rule}-{number}", rule=rule, severity="critical", site="stop-1", kind="ionizer",
+        device="ion-1", state="firing", value=120.0, summary=f"Ozone 120 µg/m³ ({number})",
+        at=1_800_000_000_000, ordinal=1, started=1_800_000_000_000, fired=True,
+    )  # fmt: skip
+    return msgspec.structs.replace(alert, **changes)
+
+
+def resolved(alert: Alert) -> Alert:
+    return msgspec.structs.replace(alert, state="resolved", summary="Ozone 88", ordinal=2)
+
+
+async def tell(producer: AIOKafkaProducer, *alerts: Alert) -> None:
+    for alert in alerts:
+        await producer.send_and_wait(ALERTS, encode(alert), key=alert.id.encode(), partition=0)
+
+
+async def _is(value: bool) -> bool:
+    return value
+
+
+async def test_an_alert_fires_once_and_resolves_once_in_every_channel(stack, producer, webhooks):
+    alert = firing("once")
+    pending = msgspec.structs.replace(alert, state="pending", fired=False, ordinal=0)
+    calm = firing("calm", state="resolved", fired=False)
+    async with running(stack.kafka_connection, *(one.url for one in webhooks)):
+        await tell(producer, pending, alert, alert, calm, resolved(alert), firing("last"))
+        await eventually(lambda: _is(all(one.titles("last") for one in webhooks)))
+    for one in webhooks:
+        assert one.titles("once") == ["[critical] FIRING once", "[critical] RESOLVED once"]
+        assert one.titles("calm") == []
+        first, second = (told["message"] for told in one.told if told["title"].endswith("once"))
+        for part in ("Ozone 120 µg/m³ (1)", "stop-1", "ion-1", "once-1:firing"):
+            assert part in first
+        assert second.startswith("Ozone 88")
+
+
+async def test_a_restart_tells_nothing_again_even_where_offsets_were_lost(
+    stack, producer, webhooks
+):
+    one, _ = webhooks
+    async with running(stack.kafka_connection, one.url):
+        await tell(producer, firing("again"))
+        await eventually(lambda: _is(bool(one.titles("again"))))
+    # Another group has no offsets and reads the alerts again: receipts alone hold it back.
+    async with running(stack.kafka_connection, one.url, group="without-offsets"):
+        await tell(producer, firing("later"))
+        await eventually(lambda: _is(bool(one.titles("later"))))
+    assert one.titles("again") == ["[critical] FIRING again"]
+
+
+async def test_receipts_name_the_channel_without_its_url(stack, producer, webhooks):
+    one, _ = webhooks
+    async with running(stack.kafka_connection, one.url):
+        await tell(producer, firing("receipt"))
+        await eventually(lambda: _is(bool(one.titles("receipt"))))
+    records = await read_compacted(stack.kafka_connection, CHAT)
+    receipts = {key: decode_receipt(record.value) for key, record in records.items()}
+    (key,) = [key for key, receipt in receipts.items() if receipt.alert == "receipt-1"]
+    channel = receipts[key].channel
+    assert key.decode() == f"{channel}/receipt-1:firing"
+    assert channel.startswith("json-")
+    assert not any(b"made-up-token" in record.value + key for key, record in records.items())
+
+
+async def test_a_channel_that_is_down_stops_no_other_and_gets_everything_later_in_order(
+    stack, producer, webhooks
+):
+    well, ill = webhooks
+    ill.status = 503
+    alerts = [firing("down", number) for number in range(5)]
+    async with running(stack.kafka_connection, well.url, ill.url) as (readiness, _):
+        await tell(producer, *alerts)
+        await eventually(lambda: _is(len(well.titles("down")) == 5 and ill.asked > 2))
+        assert ill.told == []
+        assert any(part.startswith("chat json-") for part in readiness.reasons)
+        ill.status = 200
+        await eventually(lambda: _is(len(ill.titles("down")) == 5))
+        await eventually(lambda: _is(readiness.ready))
+    assert [told["message"].splitlines()[0] for told in ill.told] == [a.summary for a in alerts]
+
+
+async def test_what_a_channel_missed_is_told_after_a_restart_and_to_it_alone(
+    stack, producer, webhooks
+):
+    well, ill = webhooks
+    ill.status = 503
+    async with running(stack.kafka_connection, well.url, ill.url, drain_s=0.1):
+        await tell(producer, firing("missed"))
+        await eventually(lambda: _is(bool(well.titles("missed")) and ill.asked > 0))
+    ill.status = 200
+    async with running(stack.kafka_connection, well.url, ill.url):
+        await eventually(lambda: _is(bool(ill.titles("missed"))))
+        await tell(producer, firing("done"))
+        await eventually(lambda: _is(bool(well.titles("done") and ill.titles("done"))))
+    assert len(well.titles("missed")) == len(ill.titles("missed")) == 1
+
+
+async def test_a_first_start_does_not_tell_old_alerts(stack, producer, webhooks):
+    one, _ = webhooks
+    await tell(producer, firing("old"))
+    settings = {"group": "first-start", "first_look_back_s": 0}
+    async with running(stack.kafka_connection, one.url, **settings) as (readiness, _):
+        await eventually(lambda: _is(readiness.ready))
+        await tell(producer, firing("new"))
+        await eventually(lambda: _is(bool(one.titles("new"))))
+    assert one.titles("old") == []
+
+
+async def test_without_a_url_alerts_go_to_the_file(stack, producer, tmp_path: Path):
+    file = tmp_path / "chat" / "messages.ndjson"
+    async with running(stack.kafka_connection, folder=file.parent, group="file"):
+        await tell(producer, firing("to-file"))
+
+        async def told() -> list[str]:
+            text = file.read_text(encoding="utf-8") if file.exists() else ""
+            return [json.loads(line)["title"] for line in text.splitlines()]
+
+        await eventually(told, lambda titles: "[critical] FIRING to-file" in titles)
+
+
+async def test_a_record_that_is_no_alert_is_rejected_and_the_next_is_told(
+    stack, producer, webhooks
+):
+    one, _ = webhooks
+    async with running(stack.kafka_connection, one.url) as (_, registry):
+        await producer.send_and_wait(ALERTS, b"{}", key=b"bad", partition=0)
+        await tell(producer, firing("after-bad"))
+        await eventually(lambda: _is(bool(one.titles("after-bad"))))
+        assert registry.get_sample_value("qala_sink_chat_rejected_total") == 1

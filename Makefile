@@ -4,7 +4,7 @@ SHELL := bash
 BIN := .venv/bin
 PACKAGES := schemas ingest streams sinks dashboards infra
 
-.PHONY: help setup run test unit integration check format lock clean
+.PHONY: help setup run test unit integration check bench format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ check: setup ## lint, format, types, imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: setup ## CPU microseconds per reading of bridge, worker and sink
+	@$(BIN)/python -m tests.bench.stages
 
 format: setup ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -75,12 +76,16 @@ def render(snapshot: Snapshot) -> RenderableType:
     )
 
 
+_FONTS: Final = re.compile(r"\s*@font-face \{.*?\}|<!-- Generated with Rich.*?-->", re.DOTALL)
+
+
 def as_svg(snapshot: Snapshot, *, width: int = 100) -> str:
     """The screen as an SVG picture of a terminal of ``width`` columns."""
     # drawn into a string, so that nothing reaches the real terminal
     console = Console(record=True, width=width, file=StringIO(), force_terminal=True)
     console.print(render(snapshot))
-    return console.export_svg(title="qala up")
+    # a picture must not fetch fonts from anywhere
+    return _FONTS.sub("", console.export_svg(title="qala up"))
 
 
 def summary_line(snapshot: Snapshot) -> str:

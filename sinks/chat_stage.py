@@ -171,7 +171,7 @@ class _ChatStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             self._prepared = False
             return
         for queue in self._queues:
-            pass
+            queue.taken |= taken.get(queue.name, set())
         try:
             await self._go_to_start()
         except KafkaError as exc:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streams.errors import RuleError, StateError, StreamsError, WorkerError
 from streams.settings import StreamsSettings
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # Faust takes a second to import, and a look at rules needs none of it
     if name == "run_streams":
         from streams.stage import run_streams  # noqa: PLC0415 -- see above

@@ -11,6 +11,7 @@ from typing import Any
 
 import faust
 from faust.types import EventT, StreamT
+from faust.types.auth import CredentialsT
 
 from schemas.connections import KafkaConnection
 from schemas.topics import TELEMETRY
@@ -21,7 +22,7 @@ REBALANCE_S = 10.0
 REQUEST_S = 20.0
 NEVER_S = 3600.0
 
-Take = Callable[[EventT], Awaitable[None]]
+Take = Callable[[EventT[Any]], Awaitable[None]]
 
 
 def make_app(settings: StreamsSettings, kafka: KafkaConnection, instance_id: str) -> faust.App:
@@ -64,13 +65,14 @@ def attach(app: faust.App, take: Take) -> None:
     )
 
     async def fold(stream: StreamT[bytes]) -> None:
-        async for event in stream.noack().events():
+        untyped: Any = stream  # its type doesn't name noack()
+        async for event in untyped.noack().events():
             await take(event)
 
     app.agent(telemetry, name="qala.telemetry")(fold)
 
 
-def _credentials(kafka: KafkaConnection) -> Any:
+def _credentials(kafka: KafkaConnection) -> CredentialsT | None:
     args = kafka.client_args()
     context = args.get("ssl_context")
     if kafka.security.startswith("SASL"):

@@ -72,10 +72,8 @@ class SeenMemory:
         newest, other = self.newest_ms, self.newest_unbelieved_ms
         if not believed:
             newest, other = other, newest
-        if abs(other - ts_ms) < COMPARABLE_MS:
-            reset_after = max(newest, other)
-        else:
-            reset_after = newest
+        comparable = abs(other - ts_ms) < COMPARABLE_MS
+        reset_after = max(newest, other) if comparable else newest
         verdict = self._place(boot, seq, now_ms)
         if verdict is Verdict.DUPLICATE and ts_ms > reset_after:
             self._begin_again(boot, seq, now_ms)

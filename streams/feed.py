@@ -47,7 +47,7 @@ class Feed(Series):
     )
 
     def __init__(self, owned: Device, shape: Shape, tags: dict[str, str], overhead: int) -> None:
-        """A feed of the device ``owned``, whose lines have ``overhead`` bytes beside the reading."""
+        """A feed of the device ``owned``; its lines have ``overhead`` bytes beside the reading."""
         super().__init__(owned.site, owned.id, shape, tags)
         self.owned = owned
         self.overhead = overhead

@@ -45,7 +45,7 @@ class StreamsMetrics(Collector):
     def watch(
         self, live: Callable[[], Iterable[Counts]], lag: Callable[[], dict[int, int]]
     ) -> None:
-        """Ask ``live`` for the counts of the partitions held, ``lag`` for records behind, by partition."""
+        """Ask ``live`` for the counts of partitions held, ``lag`` for how far behind each is."""
         self._live = live
         self._lag = lag
 

@@ -256,7 +256,7 @@ class Site:
             for saved in devices:
                 yield from self._take_device(saved)
 
-    def _take_device(self, saved: Any) -> Iterator[Feed]:
+    def _take_device(self, saved: tuple[Any, ...]) -> Iterator[Feed]:
         device = self._device(saved[1], saved[0])
         for kept in device.take(saved):
             feed = self._feed(device, SHAPE_OF_TYPE[kept[0]], dict(kept[1]))

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -20,6 +20,7 @@ from streams.app import attach, make_app
 from streams.errors import WorkerError
 from streams.metrics import StreamsMetrics
 from streams.rulefile import default_rules, load_rules
+from streams.rules import RuleSet
 from streams.settings import StreamsSettings
 from streams.store import Store
 from streams.worker import Worker
@@ -60,11 +61,11 @@ async def run_streams(
             await store.stop()
 
 
-async def _run(  # noqa: PLR0913 -- the stage's parts, each made by the caller
+async def _run(  # noqa: PLR0917 -- the stage's parts, each made by the caller
     settings: StreamsSettings,
     kafka: KafkaConnection,
     store: Store,
-    rules,  # noqa: ANN001
+    rules: RuleSet,
     readiness: Readiness,
     metrics: StreamsMetrics,
     worker_id: str,
@@ -79,7 +80,8 @@ async def _run(  # noqa: PLR0913 -- the stage's parts, each made by the caller
     stopping = asyncio.create_task(stop.wait())
     crashed = asyncio.create_task(app.wait_until_stopped())
     try:
-        await asyncio.wait({stopping, crashed, worker.failed}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {stopping, crashed, worker.failed}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not worker.failed.done() and not crashed.done():
             await worker.give_up()
     finally:

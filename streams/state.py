@@ -20,6 +20,7 @@ from streams.log_clock import LogClock
 VERSION: Final = 1
 HEADER_KEY: Final = b"header"
 MAX_VALUE_BYTES: Final = 900_000
+MAX_CONTENT_BYTES: Final = MAX_VALUE_BYTES - 1000
 
 
 class SiteState(Struct):
@@ -60,13 +61,20 @@ _decoder = msgspec.msgpack.Decoder(_Value)
 Record = tuple[bytes, bytes]
 
 
-def encoded(chunk: list[Any]) -> msgspec.Raw:
-    """A chunk as it is now, whatever the fold changes later."""
-    return msgspec.Raw(_encoder.encode(chunk))
+def encoded(chunk: list[Any]) -> Iterator[msgspec.Raw]:
+    """A chunk as it is now, whatever the fold changes later; in parts where it is too large."""
+    content = _encoder.encode(chunk)
+    meters, devices = chunk
+    if len(content) <= MAX_CONTENT_BYTES or len(devices) <= 1:
+        yield msgspec.Raw(content)
+        return
+    half = len(devices) // 2
+    yield from encoded([meters, devices[:half]])
+    yield from encoded([[], devices[half:]])
 
 
 def decoded(chunk: msgspec.Raw) -> list[Any]:
-    """The chunk that was `encoded`."""
+    """The chunk, or the part of one, that was `encoded`."""
     return list(msgspec.msgpack.decode(chunk))
 
 

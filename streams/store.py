@@ -57,10 +57,12 @@ class Store:
         by_topic: dict[str, list[Output]] = {}
         for output in outputs:
             by_topic.setdefault(output.topic, []).append(output)
-        acknowledged = []
+        acknowledged: list[asyncio.Future[Any]] = []
         for topic, found in by_topic.items():
-            for builder in self._output_batches(found):
-                acknowledged.append(await self._send(builder, topic, partition))
+            acknowledged += [
+                await self._send(builder, topic, partition)
+                for builder in self._output_batches(found)
+            ]
         await asyncio.gather(*acknowledged)
 
     async def write(self, partition: int, state: State) -> None:
@@ -70,9 +72,10 @@ class Store:
             StateError: a site does not fit in a record batch.
             aiokafka.errors.KafkaError: Kafka refused it for good.
         """
-        acknowledged = []
-        for builder in self._state_batches(state):
-            acknowledged.append(await self._send(builder, topics.STATE, partition))
+        acknowledged = [
+            await self._send(builder, topics.STATE, partition)
+            for builder in self._state_batches(state)
+        ]
         await asyncio.gather(*acknowledged)
         last = self._builder()
         _append(last, header_record(state))
@@ -123,10 +126,13 @@ class Store:
             raise StateError("the store is used before it is started")
         return self._producer.create_batch()
 
-    async def _send(self, builder: BatchBuilder, topic: str, partition: int) -> Any:
+    async def _send(self, builder: BatchBuilder, topic: str, partition: int) -> asyncio.Future[Any]:
         if self._producer is None:
             raise StateError("the store is used before it is started")
-        return await self._producer.send_batch(builder, topic, partition=partition)
+        sent: asyncio.Future[Any] = await self._producer.send_batch(
+            builder, topic, partition=partition
+        )
+        return sent
 
     def _output_batches(self, outputs: Sequence[Output]) -> list[BatchBuilder]:
         builders = [self._builder()]

@@ -95,9 +95,9 @@ class Accumulator:
             return
         stats[0] += count
         stats[1] += total
-        if low < stats[2]:
+        if low < stats[2]:  # noqa: PLR1730 -- min() is slower
             stats[2] = low
-        if high > stats[3]:
+        if high > stats[3]:  # noqa: PLR1730 -- as above
             stats[3] = high
 
     def fields(self, names: tuple[str, ...]) -> dict[str, FieldStats]:
@@ -190,7 +190,7 @@ class SiteWindows:
             self.opened(series, level + 1, coarser).merge(held)
         return row
 
-    def restore(self, series: Any, level: int, start: int, held: Accumulator) -> None:
+    def restore(self, series: Series, level: int, start: int, held: Accumulator) -> None:
         """Open a window that was kept."""
         series.open[level][start] = held
         self.open[level].setdefault(start, []).append(series)

@@ -15,6 +15,7 @@ import faust
 import structlog
 from faust.types import TP, EventT
 
+from schemas.envelope import Headers
 from schemas.readiness import Readiness
 from schemas.topics import TELEMETRY
 from streams import state as states
@@ -53,7 +54,7 @@ class Owned:
 class Worker:
     """Binds the partitions' folds to a Faust application."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 -- the stage's parts, each made by the caller
         self,
         app: faust.App,
         store: Store,
@@ -72,8 +73,9 @@ class Worker:
         self._owned: dict[int, Owned] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # strong references: a signal would forget a bound method
-        app.on_rebalance_complete.connect(self._on_assigned, weak=False)
-        app.on_partitions_revoked.connect(self._on_revoked, weak=False)
+        signals: Any = app  # the types of Faust's signals fit no method
+        signals.on_rebalance_complete.connect(self._on_assigned, weak=False)
+        signals.on_partitions_revoked.connect(self._on_revoked, weak=False)
         metrics.watch(lambda: [owned.partition.counts for owned in self._owned.values()], self._lag)
 
     async def take(self, event: EventT[Any]) -> None:
@@ -221,10 +223,11 @@ class Worker:
     async def _commit(self, offsets: dict[TP, int]) -> bool:
         # This one tells the truth: False when the group has gone on without us. An unassigned
         # partition would crash the consumer's thread.
-        assigned = self._app.consumer.assignment()
+        consumer: Any = self._app.consumer
+        assigned = consumer.assignment()
         if not all(tp in assigned for tp in offsets):
             return False
-        return bool(await self._app.consumer._commit(offsets))  # noqa: SLF001 -- no public twin
+        return bool(await consumer._commit(offsets))  # noqa: SLF001 -- no public twin
 
     async def _seek(self, owned: Owned, found: int) -> None:
         owned.seeks += 1
@@ -232,8 +235,8 @@ class Worker:
             self._fail(
                 WorkerError(
                     f"partition {owned.partition.number} of {TELEMETRY} gives offset {found} where "
-                    f"{owned.next} is expected: the records between were deleted; see the retention "
-                    "of the topic"
+                    f"{owned.next} is expected: the records between were deleted; see the "
+                    "retention of the topic"
                 )
             )
             return
@@ -254,7 +257,7 @@ class Worker:
             owned.alive = False
 
 
-def _headers(found: Any) -> tuple[tuple[str, bytes], ...]:
+def _headers(found: Mapping[str, bytes] | Headers | None) -> tuple[tuple[str, bytes], ...]:
     if not found:
         return ()
     return tuple(found.items()) if isinstance(found, Mapping) else tuple(found)

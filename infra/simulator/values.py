@@ -35,6 +35,8 @@ ANNOUNCEMENTS: Final = (
 _ANNOUNCEMENTS_JSON: Final = tuple(json.dumps(text, ensure_ascii=False) for text in ANNOUNCEMENTS)
 
 OFTEN: Final = 0.9
+FEVER: Final = 0.001
+"""Share of passages with a temperature that is worth a look."""
 """Probability that an optional field is there."""
 
 
@@ -79,13 +81,14 @@ class Thermometer:
 
 
 class Ionizer:
-    """Air at a bus stop; at some stops ozone swells over 100 µg/m³ for half a minute or so."""
+    """Air at a bus stop; at some, ozone swells over 100 µg/m³ and ionization dips for a while."""
 
     def __init__(self, rng: Random, *, swells: bool) -> None:
         self._random = rng.random
         self._period_ms = rng.randrange(240_000, 600_000)
         self._phase = rng.uniform(0, 2 * math.pi)
         self._swell = 62.0 if swells else 20.0
+        self._dips = swells
         self._hours = rng.uniform(10, 4000)
         self._began_ms = 0
 
@@ -95,7 +98,8 @@ class Ionizer:
         self._began_ms = self._began_ms or ts_ms
         wave = math.sin(ts_ms % self._period_ms / self._period_ms * 2 * math.pi + self._phase)
         crowd = CROWD[ts_ms // HOUR_MS % 24]
-        fields = f'"efficiency_pct":{99.9 - random() * 0.08:.3f}'
+        dip = 0.12 if wave < -0.93 and self._dips else 0.0  # noqa: PLR2004 -- an eighth of the time
+        fields = f'"efficiency_pct":{99.96 - random() * 0.05 - dip:.3f}'
         if random() < OFTEN:
             ozone = 48 + self._swell * max(wave, -0.4) + random() * 4
             fields += (
@@ -138,7 +142,8 @@ class Camera:
         if random() < OFTEN:
             fields += f',"mask":{"true" if random() < OFTEN else "false"}'
         if random() < OFTEN:
-            celsius = min(max(self._rng.gauss(36.6, 0.3), 34.0), 41.0)
+            fever = 1.5 if random() < FEVER else 0.0
+            celsius = min(max(self._rng.gauss(36.5, 0.2) + fever, 34.0), 41.0)
             fields += f',"body_celsius":{celsius:.1f}'
         if random() < OFTEN:
             fields += f',"confidence":{1 - random() * random() * 0.2:.3f}'

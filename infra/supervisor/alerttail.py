@@ -68,6 +68,8 @@ class AlertTail:
         if record.value is None:
             return
         try:
-            self._alerts.append(decode_alert(record.value))
+            alert = decode_alert(record.value)
+            if alert.fired:  # what was only pending never reached anybody
+                self._alerts.append(alert)
         except msgspec.DecodeError:
             _log.warning("a record is no alert", partition=record.partition, offset=record.offset)

@@ -350,6 +350,17 @@ async def test_nothing_is_lost_or_doubled_while_influxdb_is_killed_and_comes_bac
     assert sorted(row["seq"] for row in rows) == list(range(2100))
 
 
+async def test_rows_go_on_after_kafka_is_killed_and_comes_back(stack, producer):
+    async with running(stack.kafka_connection, stack.influx_connection):
+        await send(producer, *(air("broker", seq) for seq in range(20)))
+        await eventually(lambda: rows_of(stack, "air", "broker"), lambda r: len(r) == 20)
+        await stack.kafka.restart(kill=True)
+        await send(producer, *(air("broker", seq) for seq in range(20, 40)))
+        await eventually(
+            lambda: rows_of(stack, "air", "broker"), lambda r: len(r) == 40, timeout_s=40
+        )
+
+
 async def test_memory_is_bounded_while_influxdb_hangs(stack, producer):
     async with running(
         stack.kafka_connection,

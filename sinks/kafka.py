@@ -138,7 +138,6 @@ async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> dict[bytes, La
         raise SinkError(f"Kafka has no topic {topic}; run qala provision")
     ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
     last: dict[bytes, LastValue] = {}
-    await consumer.seek_to_beginning(*partitions)
     unread = set(partitions)
     while unread := {p for p in unread if await consumer.position(p) < ends[p]}:
         for records in (await consumer.getmany(*unread, timeout_ms=200)).values():

@@ -36,7 +36,7 @@ from streams.outputs import Counts, Outbox, Output
 from streams.rules import RuleSet
 from streams.site import Site
 from streams.state import SiteState, State, decoded, encoded
-from streams.windows import COMPACT_AT, SPANS_MS, LatePartials
+from streams.windows import SPANS_MS, LatePartials, fold_values
 
 FLUSH_AFTER_MS: Final = 5_000
 """State is flushed after so much log time (times the clock's speed)."""
@@ -213,8 +213,8 @@ class Partition:
         feed.heard_ms, feed.heard_active_ms = now_ms, active_ms
         values = feed.values(reading)
         start = event_ms - event_ms % WINDOW_10S
-        if start == feed.start and len(feed.waiting) < COMPACT_AT - 1:
-            feed.waiting.append(values)
+        if start == feed.start:
+            fold_values(feed.cells, values)
         elif start + WINDOW_10S > clock.watermark_ms:
             site.open_window(feed, start).add(values)
         else:

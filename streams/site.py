@@ -99,7 +99,7 @@ class Site:
         """The 10 s window at ``start``, which the feed's next readings are tried with first."""
         held = self.windows.opened(feed, 0, start)
         feed.start = start
-        feed.waiting = held.pending
+        feed.cells = held.cells
         return held
 
     def judge(self, feed: Feed, values: Values, event_ms: int, out: Outbox) -> None:

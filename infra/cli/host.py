@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -43,7 +44,16 @@ def run_stage(
     the process at once. How a stage ended in an error is left in its record, for a supervisor.
     """
     set_up_logs(file=log_file(data, name), process=name)
+    _tune_collector()
     return uvloop.run(_run(work, data.resolve(), stage, name, identity or name))
+
+
+def _tune_collector() -> None:
+    # Modules live for ever and readings die by reference count: looking at either again and
+    # again for cycles cost a sixth of the worker's time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def _run(work: Work[ResultT], data: Path, stage: str, name: str, identity: str) -> ResultT:

@@ -143,7 +143,7 @@ class Camera:
             fields += f',"mask":{"true" if random() < OFTEN else "false"}'
         if random() < OFTEN:
             fever = 1.5 if random() < FEVER else 0.0
-            celsius = min(max(self._rng.gauss(36.5, 0.2) + fever, 34.0), 41.0)
+            celsius = min(max(self._rng.gauss(36.6, 0.18) + fever, 34.0), 41.0)
             fields += f',"body_celsius":{celsius:.1f}'
         if random() < OFTEN:
             fields += f',"confidence":{1 - random() * random() * 0.2:.3f}'

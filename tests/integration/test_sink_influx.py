@@ -386,7 +386,8 @@ async def test_offsets_are_committed_only_after_influxdb_has_the_rows(stack, pro
     async with running(stack.kafka_connection, stack.influx_connection) as sink:
         await send(producer, air("commit", 1))
         await eventually(lambda: rows_of(stack, "air", "commit"))
-        before = await eventually(lambda: _committed(stack), bool)
+        end = await _end(stack)
+        before = await eventually(lambda: _committed(stack), lambda offset: offset == end)
         await stack.influxdb.stop()
         try:
             await send(producer, air("commit", 2))
@@ -398,6 +399,17 @@ async def test_offsets_are_committed_only_after_influxdb_has_the_rows(stack, pro
     assert await _committed(stack) >= before
     async with running(stack.kafka_connection, stack.influx_connection):
         await eventually(lambda: rows_of(stack, "air", "commit"), lambda r: len(r) == 2)
+
+
+async def _end(stack: Stack) -> int:
+    partition = TopicPartition(TELEMETRY, 0)
+    consumer = AIOKafkaConsumer(**stack.kafka_connection.client_args())
+    await consumer.start()
+    try:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets([partition])
+        return ends[partition]
+    finally:
+        await consumer.stop()
 
 
 async def _committed(stack: Stack) -> int:

@@ -27,7 +27,7 @@ class BridgeSettings(BaseModel):
     connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     reconnect_max_s: Annotated[float, Field(gt=0)] = 5.0
     """Longest pause between two attempts to reach MQTT or Kafka."""
-    linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 50
+    linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 100
     """How long the first reading of an envelope waits for others."""
     envelope_bytes: Annotated[int, Field(ge=1024, le=900_000)] = 64 * 1024
     """An envelope of this size is sent without waiting longer."""

@@ -144,7 +144,7 @@ class Partition:
             lines = ()
         if len(lines) != len(raw):
             lines = [self._decoded(one, headers, out) for one in raw]
-        late = LatePartials(offset)
+        late = LatePartials(offset, self.clock)
         fold = self._fold_reading
         for line, text in zip(lines, raw, strict=True):
             if line is None:
@@ -190,14 +190,14 @@ class Partition:
         site.changed = True
         counts = out.counts
         device = feed.owned
-        clock = self.clock
-        now_ms, active_ms = clock.now_ms, clock.active_ms
+        now_ms, active_ms = late.now_ms, late.active_ms
         event_ms: int = reading.ts
         seq = reading.seq
         at = line.at
         if at is None and seq == device.next_seq and reading.boot == device.boot:
             device.next_seq = seq + 1
-            device.newest_ms = max(device.newest_ms, event_ms)
+            if event_ms > device.newest_ms:  # noqa: PLR1730 -- max() is slower
+                device.newest_ms = event_ms
         else:
             verdict = device.see(reading.boot, seq, event_ms, now_ms, believed=at is None)
             if verdict and not site.accepts(device, verdict, reading.boot, out):
@@ -215,11 +215,11 @@ class Partition:
         start = event_ms - event_ms % WINDOW_10S
         if start == feed.start:
             fold_values(feed.cells, values)
-        elif start + WINDOW_10S > clock.watermark_ms:
+        elif start + WINDOW_10S > late.watermark_ms:
             site.open_window(feed, start).add(values)
         else:
             counts.late += 1
-            late.add(site.windows, feed, event_ms, values, clock.watermark_ms)
+            late.add(site.windows, feed, event_ms, values)
         if feed.people_place >= 0:
             feed.count_people(values, event_ms)
         if feed.calm_from_ms <= event_ms >= now_ms - MAX_BEHIND_MS:

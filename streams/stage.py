@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
+import uvloop
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
@@ -71,6 +72,8 @@ async def _run(  # noqa: PLR0917 -- the stage's parts, each made by the caller
     worker_id: str,
     stop: asyncio.Event,
 ) -> None:
+    # Faust makes the loop of its consumer's thread by the policy
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     app = make_app(settings, kafka, worker_id)
     worker = Worker(app, store, rules, settings, readiness, metrics)
     attach(app, worker.take)

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from schemas.measurements import TAG_FIELDS, late_shift_ns, rollup_fields
 from schemas.readings import READING_STRUCTS
 from schemas.records import WINDOW_MS, FieldStats, Rollup, Window
+from streams.log_clock import LogClock
 
 LEVELS: Final[tuple[Window, ...]] = ("10s", "1m", "1h")
 SPANS_MS: Final = tuple(WINDOW_MS[level] for level in LEVELS)
@@ -64,9 +65,9 @@ def fold_values(cells: list[Any], values: Values) -> None:
         if value is not None:
             cells[cell] += 1
             cells[cell + 1] += value
-            if value < cells[cell + 2]:
+            if value < cells[cell + 2]:  # noqa: PLR1730 -- min() would be a call
                 cells[cell + 2] = value
-            if value > cells[cell + 3]:
+            if value > cells[cell + 3]:  # noqa: PLR1730 -- as above
                 cells[cell + 3] = value
         cell += CELLS
 
@@ -106,7 +107,12 @@ class Accumulator:
         """(count, sum, min, max) of each field that had a value."""
         cells = self.cells
         return {
-            name: (cells[cell], float(cells[cell + 1]), float(cells[cell + 2]), float(cells[cell + 3]))
+            name: (
+                cells[cell],
+                float(cells[cell + 1]),
+                float(cells[cell + 2]),
+                float(cells[cell + 3]),
+            )
             for name, cell in zip(names, range(1, len(cells), CELLS), strict=True)
             if cells[cell]
         }
@@ -196,20 +202,26 @@ class SiteWindows:
 
 
 class LatePartials:
-    """The late readings of one envelope, gathered by series, window and start."""
+    """One envelope's moment on the log's clock, and its late readings.
 
-    def __init__(self, offset: int) -> None:
-        """Begin for the envelope at ``offset``."""
+    They are gathered by series, window and start, each of them for a row of its own.
+    """
+
+    __slots__ = ("active_ms", "held", "now_ms", "offset", "watermark_ms")
+
+    def __init__(self, offset: int, clock: LogClock) -> None:
+        """Begin for the envelope at ``offset``, with the clock as it brought it."""
         self.offset = offset
+        self.now_ms = clock.now_ms
+        self.active_ms = clock.active_ms
+        self.watermark_ms = clock.watermark_ms
         self.held: dict[tuple[int, int, int], tuple[Series, Accumulator]] = {}
 
-    def add(
-        self, windows: SiteWindows, series: Series, event_ms: int, values: Values, watermark_ms: int
-    ) -> None:
+    def add(self, windows: SiteWindows, series: Series, event_ms: int, values: Values) -> None:
         """Take in a reading whose 10 s window has closed, at each level as that level stands."""
         for level, span in enumerate(SPANS_MS):
             start = event_ms - event_ms % span
-            if start + span > watermark_ms:
+            if start + span > self.watermark_ms:
                 # This level is open, and so is every coarser one: they get it when this closes.
                 windows.opened(series, level, start).add(values)
                 return

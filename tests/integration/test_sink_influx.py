@@ -116,17 +116,17 @@ async def rows_of(stack: Stack, measurement: str, site: str, policy: str = "raw"
 
 
 async def letters_of(stack: Stack) -> list[Any]:
-    consumer = AIOKafkaConsumer(**stack.kafka_connection.client_args())
+    consumer = AIOKafkaConsumer(
+        DEAD_LETTERS, **stack.kafka_connection.client_args(), auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
-        partitions = [TopicPartition(DEAD_LETTERS, number) for number in range(8)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning()
+        ends = await consumer.end_offsets(consumer.assignment())
         letters: list[Any] = []
-        while len(letters) < sum(ends.values()):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                letters += records
+        async with asyncio.timeout(20):
+            while len(letters) < sum(ends.values()):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    letters += records
         return letters
     finally:
         await consumer.stop()

@@ -21,6 +21,8 @@ HEARTBEAT_S = 1.5
 REBALANCE_S = 10.0
 REQUEST_S = 20.0
 NEVER_S = 3600.0
+BUFFERED_RECORDS = 256
+"""Records that wait for the fold: at 64 KiB each, a bound of 16 MiB."""
 
 Take = Callable[[EventT[Any]], Awaitable[None]]
 
@@ -46,6 +48,7 @@ def make_app(settings: StreamsSettings, kafka: KafkaConnection, instance_id: str
         broker_request_timeout=REQUEST_S,
         broker_commit_interval=NEVER_S,
         broker_commit_livelock_soft_timeout=NEVER_S,
+        stream_buffer_maxsize=BUFFERED_RECORDS,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
         topic_allow_declare=False,

@@ -164,5 +164,5 @@ async def said(chat: Chat, rule: str) -> list[str]:
 
 
 async def newest(city: CityStack, device: str) -> int:
-    rows = await city.rows(f"SELECT * FROM \"raw\".\"temperature\" WHERE \"device\" = '{device}'")
+    rows = await city.rows(f'SELECT * FROM "raw"."temperature" WHERE "device" = \'{device}\'')
     return max((row["seq"] for row in rows), default=-1)

@@ -69,7 +69,7 @@ async def city(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CitySt
 
 
 async def raw_rows(city: CityStack, sort: str, device: str) -> list[dict[str, Any]]:
-    return await city.rows(f"SELECT * FROM \"raw\".\"{sort}\" WHERE \"device\" = '{device}'")
+    return await city.rows(f'SELECT * FROM "raw"."{sort}" WHERE "device" = \'{device}\'')
 
 
 @pytest.mark.parametrize("sort", READINGS)

@@ -38,7 +38,9 @@ async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
-    made = AIOKafkaProducer(**stack.kafka_connection.client_args(), acks="all", enable_idempotence=True)
+    made = AIOKafkaProducer(
+        **stack.kafka_connection.client_args(), acks="all", enable_idempotence=True
+    )
     await made.start()
     yield made
     await made.stop()

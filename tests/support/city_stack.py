@@ -51,7 +51,7 @@ class CityStack:
                 aiohttp.ClientSession() as session,
                 session.get(f"http://127.0.0.1:{port}/ready") as answer,
             ):
-                return answer.status == 200  # noqa: PLR2004 -- OK
+                return answer.status == 200
         except aiohttp.ClientError:
             return False
 

@@ -53,7 +53,7 @@ def telemetry(
     seed: int, partitions: int, steps: int, *, sites: int = 6, devices: int = 5
 ) -> Iterator[LogRecord]:
     """``steps`` records for each partition, 200 ms of log time apart; 1 % of lines come twice."""
-    chance = random.Random(seed)  # noqa: S311 -- a seeded log, not a secret
+    chance = random.Random(seed)
     made = {
         f"stop-{number:02}": [
             Device(f"stop-{number:02}", f"ion-{one:02}", chance) for one in range(devices)
@@ -69,7 +69,7 @@ def telemetry(
                     continue
                 for device in found:
                     line = device.line(now_ms)
-                    lines += [line, line] if chance.random() < 0.01 else [line]  # noqa: PLR2004 -- 1 %
+                    lines += [line, line] if chance.random() < 0.01 else [line]
             yield LogRecord(partition, now_ms, b"".join(lines), len(lines))
 
 

@@ -181,8 +181,9 @@ class _ChatStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     async def _go_to_start(self) -> None:
         since_ms = time.time_ns() // 1_000_000 - round(self._settings.first_look_back_s * 1000)
         partitions = self._consumer.assignment()
-        recent = await self._consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
+        # The ends first: an alert that comes between the two questions must not fall between them.
         ends = await self._consumer.end_offsets(partitions)
+        recent = await self._consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
         first: dict[TopicPartition, int] = {}
         for partition in partitions:
             offset = await self._consumer.committed(partition)

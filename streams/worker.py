@@ -102,7 +102,7 @@ class Worker:
             self._fail(exc)
             return
         if owned.partition.due() and (owned.flush is None or owned.flush.done()):
-            owned.flush = asyncio.create_task(self._flush(owned))
+            owned.flush = asyncio.create_task(self._flush_while_due(owned))
 
     async def give_up(self) -> None:
         """Flush and drop every partition; called before shutdown and at every rebalance."""
@@ -185,6 +185,11 @@ class Worker:
                 )
             partition.last = first - 1
         return partition
+
+    async def _flush_while_due(self, owned: Owned) -> None:
+        """Flush, and again where a flush fell due meanwhile: the log may stand still after that."""
+        while owned.alive and owned.partition.due():
+            await self._flush(owned)
 
     async def _flush(self, owned: Owned) -> None:
         state = owned.partition.snapshot()

@@ -499,7 +499,7 @@ async def test_a_wrong_throughput_is_named(run, influx):
     path, twin = run
     await twin.store(influx)
     await store_windows(path, influx, twin)
-    now_ns = RealClock().now_us() // 10**8 * 10**11
+    now_ns = (RealClock().now_us() // 10**8 + 10) * 10**11  # after every window of the run
     people = "people_in=0i,people_out=0i"
     extra = f"throughput_10s,site=school-59,kind=camera readings=1i,{people} {now_ns}"
     await write(influx, "r10s", [extra])

@@ -15,13 +15,18 @@ setup: ## .venv with qala in it, Mosquitto, Kafka, InfluxDB: installs what is mi
 run: setup ## the whole stack with simulated devices; Ctrl-C stops it
 	@exec $(BIN)/qala up
 
-test: unit integration ## all tests, those on real servers included
+# Three at a time on two cores: tests on real servers mostly wait. One file stays in one process,
+# which has servers of its own, and the longest files begin.
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-unit: setup ## tests that need no server, two at a time
-	$(BIN)/pytest -n 2 --dist loadfile -m "not integration"
+test: setup ## all tests, those on real servers included
+	$(PYTEST)
 
-integration: setup ## tests on real servers, one after another: they share two cores with them
-	$(BIN)/pytest -m integration
+unit: setup ## tests that need no server
+	$(PYTEST) -m "not integration"
+
+integration: setup ## tests on real servers
+	$(PYTEST) -m integration
 
 check: setup ## lint, format, types, imports
 	$(BIN)/ruff check .

@@ -22,13 +22,22 @@ INTEGRATION_TIMEOUT_S = 180
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in the folders of real servers, and give it longer."""
+    """Mark what lies in the folders of real servers, give it longer, and begin with the longest.
+
+    The files are handed to the processes in this order: a long one at the end would keep all
+    the others waiting.
+    """
     here = Path(__file__).parent
+    longest: dict[Path, float] = {}
     for item in items:
         if item.path.relative_to(here).parts[0] in INTEGRATION_FOLDERS:
             item.add_marker(pytest.mark.integration)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(INTEGRATION_TIMEOUT_S))
+        limit = item.get_closest_marker("timeout")
+        seconds = float(limit.args[0]) if limit is not None else 0.0
+        longest[item.path] = max(longest.get(item.path, 0.0), seconds)
+    items.sort(key=lambda item: -longest[item.path])
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

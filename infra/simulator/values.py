@@ -160,7 +160,7 @@ class Camera:
             fields += (
                 f',"bitrate_kbps":{3000 + 1500 * random():.0f}'
                 f',"storage_free_pct":{self._free_pct:.0f}'
-                f',"tamper":{"true" if random() < 0.0005 else "false"}'  # noqa: PLR2004 - rarely
+                f',"tamper":{"true" if random() < 0.00002 else "false"}'  # noqa: PLR2004 - rarely
             )
         return fields
 

@@ -31,13 +31,19 @@ from tests.support.waiting import eventually
 
 @pytest_asyncio.fixture
 async def admin(kafka_connection: KafkaConnection) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Kafka's administration, on a Kafka without Qala's topics; they go at the end."""
+    """Kafka's administration, on a Kafka without Qala's topics: neither before nor after."""
     admin = AIOKafkaAdminClient(**kafka_connection.client_args())
     await admin.start()
+    await _delete_topics(admin, kafka_connection)
     yield admin
-    await admin.delete_topics(list(await partition_counts(kafka_connection)))
-    await eventually(lambda: partition_counts(kafka_connection), lambda counts: not counts)
+    await _delete_topics(admin, kafka_connection)
     await admin.close()
+
+
+async def _delete_topics(admin: AIOKafkaAdminClient, kafka: KafkaConnection) -> None:
+    if found := await partition_counts(kafka):
+        await admin.delete_topics(list(found))
+        await eventually(lambda: partition_counts(kafka), lambda counts: not counts)
 
 
 async def _own_configs(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:

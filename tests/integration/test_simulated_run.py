@@ -1,24 +1,14 @@
-"""Simulated cities end to end: nothing lost, and every window as an independent sum has it."""
+"""A simulated city end to end: nothing lost, and every window as an independent sum has it."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from infra.ledger import Ledger
-from tests.support.city_stack import CityStack, city_stack
+from tests.support.city_stack import city_stack
 from tests.support.recompute import compare_throughput, compare_windows
-
-FAULTS = "duplicates=1%,disorder=0.5%,late=0.5%,malformed=0.1%"
-
-
-def assert_all_is_there(report: dict[str, object], readings: int) -> None:
-    assert report["lost"] == 0, report
-    assert report["valid_distinct"] == report["stored"] == readings, report
-    assert report["rejected"] == report["malformed"] > 0, report  # type: ignore[operator]
-    assert report["ok"], report
+from tests.support.simulated import FAULTS, assert_all_is_there
 
 
 @pytest.mark.timeout(300)
@@ -34,38 +24,3 @@ async def test_100_000_faulty_readings_are_stored_once_and_windows_equal_a_recom
         influx = city.stack.influx_connection
         assert await compare_windows(ledger, influx, ("10s", "1m")) == []
         assert await compare_throughput(ledger, influx) == []
-
-
-@pytest.mark.timeout(400)
-async def test_windows_of_a_fast_clock_survive_worker_kills_to_the_hour(tmp_path: Path) -> None:
-    """60 times as fast: an hour's window ends within a minute or two of the test's time."""
-    async with city_stack(tmp_path, clock="now,60") as city:
-        run = asyncio.create_task(
-            city.simulate(
-                "--count", "100000", "--rate", "2000", "--devices", "200", "--sites", "12",
-                "--faults", FAULTS, "--seed", "12",
-            )
-        )  # fmt: skip
-        await kill_workers(city)
-        ledger = await run
-        assert_all_is_there(await city.verify(ledger), 100_000)
-        influx = city.stack.influx_connection
-        windows = ("10s", "1m", "1h")
-        assert await compare_windows(ledger, influx, windows, timeout_s=150) == []
-        assert await compare_throughput(ledger, influx) == []
-        assert sum(1 for _ in Ledger(ledger).entries()) > 90_000
-
-
-async def kill_workers(city: CityStack) -> None:
-    """SIGKILL the only worker three times, then one of two."""
-    workers = [stage for stage in city.stack.stages if stage.name.startswith("streams")]
-    for _ in range(3):
-        await asyncio.sleep(6)
-        assert workers[-1].running, workers[-1].died()
-        await workers[-1].kill()
-        workers.append(await city.start("streams"))
-    workers.append(await city.start("streams"))
-    await asyncio.sleep(8)
-    assert workers[-1].running
-    assert workers[-2].running
-    await workers[-2].kill()

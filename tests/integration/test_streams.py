@@ -109,6 +109,7 @@ def assert_same(found: Outputs, expected: Outputs) -> None:
     assert {topic for topic, _ in expected} == {topics.ROLLUPS, topics.ALERTS}
 
 
+@pytest.mark.timeout(260)
 async def test_a_worker_killed_three_times_gives_what_a_quiet_run_gives(
     stack: Stack, producer: AIOKafkaProducer
 ) -> None:
@@ -145,7 +146,6 @@ async def test_two_workers_one_killed_and_one_frozen_give_what_a_quiet_run_gives
     assert_same(await outputs(stack.kafka_connection), quiet_run(records))
 
 
-@pytest.mark.timeout(60)
 async def test_a_log_that_was_made_again_stops_the_worker_with_a_sentence(
     stack: Stack, producer: AIOKafkaProducer
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from ingest.clocks import BELIEVED_AHEAD_MS, BELIEVED_FROM_MS, WrongClocks, believed
+from ingest.clocks import BELIEVED_AHEAD_MS, BELIEVED_FROM_MS, Name, WrongClocks, believed
 from ingest.errors import RejectedError
 from ingest.mend import mend
 from schemas.deadletters import EXPLAINED, Reason
@@ -81,6 +81,7 @@ class PayloadDecoder:
         """Take the two things that outlive a message."""
         self._pseudonym = pseudonym
         self._clocks = clocks
+        self._decided = clocks.given
 
     def decode_one(self, origin: Origin, payload: bytes, rx_us: int) -> bytes | None:
         """The line of a payload that is one faultless reading; None for any other.
@@ -96,6 +97,7 @@ class PayloadDecoder:
             or _KIND_OF[type(reading)] != origin.topic.kind
             or len(payload) > MAX_PAYLOAD_BYTES
             or origin.topic.channel != "telemetry"
+            or (self._decided and self._clocks.decided(_name(origin, reading), rx_us))
         ):
             return None
         if type(reading) is Passage:
@@ -131,10 +133,10 @@ class PayloadDecoder:
     ) -> bytes:
         """One accepted reading's line; ``body`` is its own JSON, None where that won't do."""
         at = None
-        if not believed(reading.ts, rx_us):
-            topic = origin.topic
-            name = (topic.site, topic.device, reading.boot, reading.seq, reading.ts)
-            at = self._clocks.at_ms(name, rx_us)
+        if not believed(reading.ts, rx_us) or (
+            self._decided and self._clocks.decided(_name(origin, reading), rx_us)
+        ):
+            at = self._clocks.at_ms(_name(origin, reading), rx_us)
             result.wrong_clocks += 1
         if type(reading) is Passage:
             body = _written(reading, person=self._pseudonym(reading.person))
@@ -182,6 +184,11 @@ class PayloadDecoder:
         reading, unknown = mend(value, _struct_for(value, origin.topic.kind))
         result.unknown_fields += unknown
         return self._line(origin, reading, None, rx_us, result)
+
+
+def _name(origin: Origin, reading: Reading) -> Name:
+    topic = origin.topic
+    return topic.site, topic.device, reading.boot, reading.seq, reading.ts
 
 
 def _parts(payload: bytes, *, arrays: bool) -> list[tuple[int | None, bytes]]:

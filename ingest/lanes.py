@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Final
 
 from ingest.acks import Pending, settle
 from ingest.metrics import BridgeCounts
@@ -17,12 +18,17 @@ from schemas.envelope import envelope_headers
 
 Headers = list[tuple[str, bytes]]
 Send = Callable[["Record"], Awaitable["asyncio.Future[object]"]]
+_RECORD_BYTES: Final = 1000
+"""About what a record takes in memory besides its value and headers, until it is in Kafka."""
 
 
 class Record:
-    """One Kafka record on its way: what it holds, and the messages that wait for it."""
+    """One Kafka record on its way: what it holds, and the messages that wait for it.
 
-    __slots__ = ("headers", "members", "partition", "since", "topic", "value")
+    ``size`` is about what it takes in memory, in bytes: far more than its value for a small one.
+    """
+
+    __slots__ = ("headers", "members", "partition", "since", "size", "topic", "value")
 
     def __init__(
         self, topic: str, partition: int, value: bytes, headers: Headers, members: list[Pending]
@@ -33,6 +39,8 @@ class Record:
         self.headers = headers
         self.members = members
         self.since = 0.0
+        headers_size = sum(len(name) + len(content) for name, content in headers)
+        self.size = len(value) + headers_size + _RECORD_BYTES
 
 
 class Backlog:
@@ -47,6 +55,7 @@ class Backlog:
         self._limit = limit_bytes
         self._crowded = crowded
         self._records = 0
+        self._muted = False
         self.bytes = 0
         self.full = False
         self.idle = asyncio.Event()
@@ -58,8 +67,7 @@ class Backlog:
         self.bytes += size
         self.idle.clear()
         if self.bytes > self._limit and not self.full:
-            self.full = True
-            self._crowded(self.full)
+            self._turn(full=True)
 
     def remove(self, size: int) -> None:
         """A record of ``size`` bytes is in Kafka."""
@@ -68,8 +76,16 @@ class Backlog:
         if not self._records:
             self.idle.set()
         if self.full and self.bytes <= self._limit // 2:
-            self.full = False
-            self._crowded(self.full)
+            self._turn(full=False)
+
+    def mute(self) -> None:
+        """Call ``crowded`` no more: another writer's backlog is what counts."""
+        self._muted = True
+
+    def _turn(self, *, full: bool) -> None:
+        self.full = full
+        if not self._muted:
+            self._crowded(full)
 
 
 class Lane:
@@ -99,7 +115,7 @@ class Lane:
         """Send ``record`` after those before it."""
         record.since = self._loop.time()
         self._unwritten[record] = None
-        self._backlog.add(len(record.value))
+        self._backlog.add(record.size)
         self._queue.append(record)
         self._wake.set()
 
@@ -127,7 +143,7 @@ class Lane:
             self._failed(error if isinstance(error, Exception) else RuntimeError("cancelled"))
             return
         del self._unwritten[record]
-        self._backlog.remove(len(record.value))
+        self._backlog.remove(record.size)
         settle(record.members)
 
 

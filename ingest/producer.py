@@ -110,7 +110,8 @@ class LogWriter:
             self.failed.set_result(KafkaFailedError(f"Kafka has not taken records: {reason}"))
 
     async def close(self) -> None:
-        """Drop what is not in Kafka yet, and close the connections."""
+        """Drop what is not in Kafka yet, and close the connections; nothing more is sent."""
+        self.backlog.mute()
         for lane in self._lanes:
             await lane.close()
         await _close(self._producer)
@@ -192,11 +193,36 @@ async def _partitions(producer: AIOKafkaProducer) -> int:
 
 
 async def _close(producer: AIOKafkaProducer) -> None:
-    """Stop a producer that may hold records it can't deliver: it would wait for them for ever."""
+    """Stop a producer that may hold records it can't deliver: it would wait for them for ever.
+
+    Nothing of it is left, or it would send them later, beside the next one's.
+    """
     stopping = asyncio.get_running_loop().create_task(producer.stop())
     await asyncio.wait({stopping}, timeout=_CLOSE_TIMEOUT_S)
     if not stopping.done():
         stopping.cancel()
+        tasks = _tasks_of(producer)
+        for task in tasks:
+            task.cancel()
+        # not close: that first sends what is buffered
+        for connection in producer.client._conns.values():  # noqa: SLF001 - no public way to abort
+            if connection._writer is not None:  # noqa: SLF001
+                connection._writer.transport.abort()  # noqa: SLF001
+        await asyncio.gather(*tasks, return_exceptions=True)
     await asyncio.gather(stopping, return_exceptions=True)
     with contextlib.suppress(KafkaError, OSError):
         await producer.client.close()
+
+
+def _tasks_of(producer: AIOKafkaProducer) -> list[asyncio.Task[Any]]:
+    """What a producer still does: its sender, each request of that, and a flush.
+
+    The producer has no list of its requests, so they are known by whose coroutine they run.
+    """
+    owners = (producer._sender, producer._message_accumulator)  # noqa: SLF001 - as it says above
+    tasks = []
+    for task in asyncio.all_tasks():
+        frame = getattr(task.get_coro(), "cr_frame", None)
+        if frame is not None and any(frame.f_locals.get("self") is owner for owner in owners):
+            tasks.append(task)
+    return tasks

@@ -36,7 +36,10 @@ class BridgeSettings(BaseModel):
     kafka_give_up_s: Annotated[float, Field(gt=0)] = 60.0
     """With a record older than this not in Kafka, MQTT is left and everything begins anew."""
     backlog_bytes: Annotated[int, Field(ge=1_000_000)] = 64_000_000
-    """With more than this on its way to Kafka, nothing more is read from the MQTT socket."""
+    """With more than this on its way to Kafka, nothing more is read from the MQTT socket.
+
+    Values, headers, and about 1000 bytes for each record.
+    """
     tick_s: Annotated[float, Field(gt=0)] = 1.0
     """Real seconds between two ticks on each partition."""
     drain_s: Annotated[float, Field(gt=0)] = 10.0

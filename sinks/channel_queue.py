@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 
 import structlog
+from aiokafka import TopicPartition
 
 from schemas.readiness import Readiness
 from sinks.backoff import Backoff
 from sinks.chat import Channel
+from sinks.kafka import wait_or_stop
 from sinks.messages import Message
 from sinks.metrics import ChatMetrics
 from sinks.progress import Token
 
 _log = structlog.get_logger(__name__)
 
-Took = Callable[[str, Message], Awaitable[None]]
+Took = Callable[[str, Message], Awaitable[bool]]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """One message of a record; ``ours`` until its partition is taken from us."""
+
+    message: Message
+    token: Token
+    partition: TopicPartition
+    ours: bool = True
 
 
 class ChannelQueue:
     """Sends to one channel, at its own pace; ``taken`` are the ids that it already has.
 
-    ``took`` is awaited with the channel's name after each message, and writes the receipt. A
-    crash between the channel's answer and that receipt sends the message once more, with the
-    same id in it: no messenger offers a way to exclude that.
+    ``took`` is awaited with the channel's name after each message, and writes the receipt;
+    False says that it could not, as all is being stopped. A crash between the channel's answer
+    and that receipt sends the message once more, with the same id in it: no messenger offers a
+    way to exclude that.
     """
 
     def __init__(
@@ -38,56 +52,85 @@ class ChannelQueue:
         took: Took,
     ) -> None:
         self.name = channel.name
+        self._part = f"chat {channel.name}"
         self.taken: set[str] = set()
         self._channel = channel
         self._backoff = backoff
         self._metrics = metrics
         self._readiness = readiness
         self._took = took
-        self._queue: deque[tuple[Message, Token]] = deque()
-        self._some = asyncio.Event()
+        self._queue: deque[_Waiting] = deque()
+        self._current: _Waiting | None = None
+        self._changed = asyncio.Event()
         self._closing = False
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue) + (self._current is not None)
 
-    def add(self, message: Message, token: Token) -> None:
+    def add(self, message: Message, token: Token, partition: TopicPartition) -> None:
         """Queue ``message``; ``token`` is held until the channel has it."""
         token.more()
-        self._queue.append((message, token))
-        self._some.set()
+        self._queue.append(_Waiting(message, token, partition))
+        if self._current is None:
+            self._changed.set()
+
+    def leave(self, partitions: Collection[TopicPartition]) -> None:
+        """Forget what waits of these partitions: another copy tells it.
+
+        A sending in progress goes on, but is not repeated where the channel does not take it.
+        """
+        kept = deque(one for one in self._queue if one.partition not in partitions)
+        self._metrics.left.labels(self.name).inc(len(self._queue) - len(kept))
+        self._queue = kept
+        if self._current is not None and self._current.partition in partitions:
+            self._current.ours = False
+            self._changed.set()
 
     def close(self) -> None:
-        """Send what is queued, then end `run`."""
+        """End `run` after the sending in progress; what waits stays uncommitted in Kafka."""
         self._closing = True
-        self._some.set()
+        self._changed.set()
 
     async def run(self) -> None:
-        """Send one after the other until closed and empty."""
-        while True:
-            while not self._queue:
-                if self._closing:
-                    return
-                self._some.clear()
-                await self._some.wait()
-            message, token = self._queue[0]
-            if message.id in self.taken:
+        """Send one after the other until closed."""
+        while not self._closing:
+            self._changed.clear()
+            if not self._queue:
+                await self._changed.wait()
+                continue
+            one = self._current = self._queue.popleft()
+            if one.message.id in self.taken:
                 self._metrics.duplicates.labels(self.name).inc()
-            else:
-                await self._send(message)
-            self._queue.popleft()
-            token.done()
+                one.token.done()
+            elif await self._told(one):
+                one.token.done()
+            self._current = None
 
-    async def _send(self, message: Message) -> None:
-        part = f"chat {self.name}"
-        while reason := await self._channel.send(message):
-            if part not in self._readiness.reasons:
-                _log.warning("a chat channel does not take messages; they wait", reason=reason)
-            self._readiness.waiting(part, reason)
-            self._metrics.retries.labels(self.name).inc()
-            await asyncio.sleep(self._backoff.wait_s())
+    async def _told(self, one: _Waiting) -> bool:
+        """Whether the channel has it and its receipt is written; else it stays uncommitted."""
+        if not await self._sent(one):
+            return False
         self._backoff.reset()
-        self._readiness.working(part)
-        await self._took(self.name, message)
-        self.taken.add(message.id)
+        self._readiness.working(self._part)
+        if not await self._took(self.name, one.message):
+            return False
+        self.taken.add(one.message.id)
         self._metrics.accepted.labels(self.name).inc()
+        return True
+
+    async def _sent(self, one: _Waiting) -> bool:
+        """Send until the channel takes it; False where it is left to another copy or a start."""
+        while reason := await self._channel.send(one.message):
+            if self._part not in self._readiness.reasons:
+                _log.warning("a chat channel does not take messages; they wait", reason=reason)
+            self._readiness.waiting(self._part, reason)
+            self._metrics.retries.labels(self.name).inc()
+            if one.ours and not self._closing:
+                await wait_or_stop(self._changed, self._backoff.wait_s())
+            if not one.ours:
+                self._metrics.left.labels(self.name).inc()
+                self._readiness.working(self._part)  # nothing of ours waits for it
+                return False
+            if self._closing:
+                return False
+        return True

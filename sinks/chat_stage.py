@@ -22,7 +22,15 @@ from sinks.backoff import Backoff
 from sinks.channel_queue import ChannelQueue
 from sinks.chat import channels_of
 from sinks.deadletter import DeadLetters
-from sinks.kafka import committed, group_consumer, producer, started
+from sinks.errors import plain_errors
+from sinks.kafka import (
+    close_within,
+    committed,
+    group_consumer,
+    producer,
+    started,
+    within_stop,
+)
 from sinks.messages import message_of
 from sinks.metrics import ChatMetrics
 from sinks.progress import Progress
@@ -73,7 +81,7 @@ async def run_chat_sink(
         )
         if sender is None or consumer is None:
             return
-        receipts = Receipts(kafka, sender, readiness=readiness, random=random)
+        receipts = Receipts(kafka, sender, readiness=readiness, random=random, stop=stop)
         queues = [
             ChannelQueue(
                 channel,
@@ -84,14 +92,14 @@ async def run_chat_sink(
             )
             for channel in channels
         ]
-        letters = DeadLetters(sender, writer=settings.instance, readiness=readiness, random=random)
+        letters = DeadLetters(
+            sender, writer=settings.instance, readiness=readiness, random=random, stop=stop
+        )
         stage = _ChatStage(settings, consumer, queues, receipts, letters, metrics, readiness)
         _log.info("alerts are told", channels=[queue.name for queue in queues])
         await stage.run(stop)
     finally:
-        for client in (consumer, sender):
-            if client is not None:
-                await client.stop()
+        await asyncio.gather(close_within(consumer), close_within(sender))
 
 
 class _ChatStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
@@ -119,25 +127,40 @@ class _ChatStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._paused = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until ``stop``; then finish sending for as long as the settings allow."""
+        """Consume until ``stop``; then finish what is being sent, if the settings' time allows."""
         self._consumer.subscribe(topics=[ALERTS], listener=self)
+        with plain_errors():
+            await self._work(stop)
+        await self._commit()
+
+    async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             sending = [tasks.create_task(queue.run()) for queue in self._queues]
             committing = tasks.create_task(self._commit_for_ever())
-            while not stop.is_set():
-                await self._consume()
+            consuming = tasks.create_task(within_stop(self._consume_until(stop), stop))
+            await stop.wait()
             for queue in self._queues:
                 queue.close()
             await asyncio.wait(sending, timeout=self._settings.drain_s)
             for task in (*sending, committing):
                 task.cancel()
-        await self._commit()
+            await consuming
+
+    async def _consume_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self._consume()
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Commit what is told, and forget the rest: its new owner reads it again."""
+        """Commit what is told, and forget the rest: its new owner reads and tells it."""
         if revoked:
+            self._leave(revoked)
             await self._commit()
         self._progress.drop(revoked)
+        self._leave(revoked)  # what was taken during the commit
+
+    def _leave(self, partitions: Collection[TopicPartition]) -> None:
+        for queue in self._queues:
+            queue.leave(partitions)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Receipts are read again first: another copy may have written some."""
@@ -203,13 +226,15 @@ class _ChatStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
                 message = message_of(decode_alert(value))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 reason = Reason.NOT_A_RECORD
-                await self._letters.write(ALERTS, [Letter(value, reason, EXPLAINED[reason])])
+                letter = Letter(value, reason, EXPLAINED[reason])
+                if not await self._letters.write(ALERTS, [letter]):
+                    return  # stopped: the token stays open, and the record is read again
                 self._metrics.received.inc()
                 self._metrics.rejected.inc()
         if message is not None:
             for queue in self._queues:
                 self._metrics.received.inc()
-                queue.add(message, token)
+                queue.add(message, token, partition)
         token.done()
 
     def _pause_or_resume(self) -> None:

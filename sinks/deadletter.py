@@ -17,6 +17,7 @@ from schemas import deadletters
 from schemas.readiness import Readiness
 from schemas.topics import DEAD_LETTERS
 from sinks.backoff import Backoff
+from sinks.kafka import wait_or_stop, within_stop
 from sinks.rows import Letter
 
 _log = structlog.get_logger(__name__)
@@ -24,21 +25,32 @@ _PART = "dead letters"
 
 
 class DeadLetters:
-    """Appends dead letters with acks=all; waits for Kafka as long as it takes.
+    """Appends dead letters with acks=all; waits for Kafka until ``stop`` is set.
 
     ``writer`` is the header ``bridge`` of a letter whose record named no bridge.
     """
 
     def __init__(
-        self, producer: AIOKafkaProducer, *, writer: str, readiness: Readiness, random: Random
+        self,
+        producer: AIOKafkaProducer,
+        *,
+        writer: str,
+        readiness: Readiness,
+        random: Random,
+        stop: asyncio.Event,
     ) -> None:
         self._producer = producer
         self._writer = writer
         self._readiness = readiness
         self._random = random
+        self._stop = stop
 
-    async def write(self, topic: str, letters: Sequence[Letter], bridge: str | None = None) -> None:
-        """Returns when all ``letters`` of the record's ``topic`` are durable in Kafka."""
+    async def write(self, topic: str, letters: Sequence[Letter], bridge: str | None = None) -> bool:
+        """Whether all ``letters`` of the record's ``topic`` are durable in Kafka.
+
+        False only once ``stop`` is set: the record must not be committed then, so that it is
+        read again.
+        """
         waiting = [
             (_cut(letter.value), _headers(topic, letter, bridge or self._writer))
             for letter in letters
@@ -46,12 +58,17 @@ class DeadLetters:
         backoff = Backoff(0.2, 10.0, self._random)
         for value, headers in waiting:
             while not await self._sent(value, headers):
-                await asyncio.sleep(backoff.wait_s())
+                await wait_or_stop(self._stop, backoff.wait_s())
+                if self._stop.is_set():
+                    return False
             backoff.reset()
+        return True
 
     async def _sent(self, value: bytes, headers: list[tuple[str, bytes]]) -> bool:
         try:
-            await self._producer.send_and_wait(DEAD_LETTERS, value, headers=headers)
+            sending = self._producer.send_and_wait(DEAD_LETTERS, value, headers=headers)
+            if await within_stop(sending, self._stop) is None:
+                return False
         except KafkaError as exc:
             _log.warning("kafka does not take a dead letter", error=type(exc).__name__)
             self._readiness.waiting(

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiokafka.errors import KafkaError
+
 
 class SinkError(Exception):
     """A sink cannot do its work, and waiting does not mend it."""
@@ -13,3 +18,27 @@ class UnsupportedInfluxError(SinkError):
 
 class ChatUrlError(SinkError):
     """A chat URL is not one that Apprise can use (the message does not quote it)."""
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors out of a task group as they were raised, for callers that tell them by class.
+
+    A single one comes out as itself; of several that are all `SinkError` or ``KafkaError`` the
+    first one does (mostly each task met the same one). Any others stay a group.
+    """
+    try:
+        yield
+    except ExceptionGroup as group:
+        leaves = list(_leaves(group))
+        if len(leaves) > 1 and not all(isinstance(one, SinkError | KafkaError) for one in leaves):
+            raise
+        raise leaves[0] from None
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for one in group.exceptions:
+        if isinstance(one, ExceptionGroup):
+            yield from _leaves(one)
+        else:
+            yield one

@@ -24,7 +24,8 @@ from schemas.topics import TELEMETRY
 from sinks.backoff import Backoff
 from sinks.contract import Sink, Trouble, Written
 from sinks.deadletter import DeadLetters
-from sinks.kafka import committed
+from sinks.errors import plain_errors
+from sinks.kafka import committed, within_stop
 from sinks.metrics import InfluxMetrics
 from sinks.pipeline import PipelineReport
 from sinks.policy_writer import Chunk, PolicyWriter, topic_of
@@ -77,18 +78,25 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until ``stop``; then drain for as long as the settings allow."""
         self._consumer.subscribe(topics=list(SOURCE_TOPICS), listener=self)
+        with plain_errors():
+            await self._work(stop)
+        await self._commit()
+
+    async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             writing = [tasks.create_task(writer.run()) for writer in self._writers.values()]
             reporting = tasks.create_task(self._report_for_ever())
             committing = tasks.create_task(self._commit_for_ever())
-            while not stop.is_set():
-                await self._consume()
+            await within_stop(self._consume_until(stop), stop)
             for writer in self._writers.values():
                 writer.close()
             await asyncio.wait(writing, timeout=self._settings.drain_s)
             for task in (*writing, reporting, committing):
                 task.cancel()
-        await self._commit()
+
+    async def _consume_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self._consume()
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Commit what is written, and forget the rest: its new owner reads it again."""
@@ -130,7 +138,8 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             self._writers[policy].add(Chunk(rows, topic, token, rx_us))
         if made.letters:
             bridge = header(record.headers, HEADER_BRIDGE)
-            await self._letters.write(topic, made.letters, bridge)
+            if not await self._letters.write(topic, made.letters, bridge):
+                return  # stopped: the token stays open, and the record is read again
             self._rejected(made.letters)
         token.done()
 
@@ -164,7 +173,11 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._expired(written.expired)
         for rejected in written.rejected:
             letter = Letter(rejected.line.encode(), Reason.REFUSED_BY_INFLUXDB, rejected.reason)
-            await self._letters.write(topic_of(rejected, chunks), [letter])
+            if not await self._letters.write(topic_of(rejected, chunks), [letter]):
+                for chunk in chunks:  # stopped: held open, so that they are read again
+                    if chunk.token:
+                        chunk.token.more()
+                return
             self._rejected([letter])
 
     def _received(self, topic: str, rows: int) -> None:

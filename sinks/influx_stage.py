@@ -14,7 +14,7 @@ from sinks.backoff import Backoff
 from sinks.deadletter import DeadLetters
 from sinks.influx import InfluxSink
 from sinks.influx_loop import InfluxLoop
-from sinks.kafka import group_consumer, producer, started, wait_or_stop
+from sinks.kafka import close_within, group_consumer, producer, started, wait_or_stop
 from sinks.metrics import InfluxMetrics
 from sinks.settings import InfluxSinkSettings
 
@@ -58,15 +58,17 @@ async def run_influx_sink(
         if letters_producer is None or consumer is None:
             return
         letters = DeadLetters(
-            letters_producer, writer=settings.instance, readiness=readiness, random=random
+            letters_producer,
+            writer=settings.instance,
+            readiness=readiness,
+            random=random,
+            stop=stop,
         )
         metrics = InfluxMetrics(registry)
         loop = InfluxLoop(settings, consumer, sink, letters, metrics, readiness, random)
         await loop.run(stop)
     finally:
-        for client in (consumer, letters_producer):
-            if client is not None:
-                await client.stop()
+        await asyncio.gather(close_within(consumer), close_within(letters_producer))
         await sink.close()
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from random import Random
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -20,6 +20,17 @@ _log = structlog.get_logger(__name__)
 _FETCH_BYTES = 4 * 1024 * 1024
 _MAX_REQUEST_BYTES = 1_048_576
 _PART = "kafka"
+_COMMIT_S = 3.0
+_CLOSE_S = 5.0
+_GRACE_S = 2.0
+_CANCEL_S = 1.0
+_OWN_TASKS: Final = (
+    ("_sender", "sender_task"),
+    ("_coordinator", "_coordination_task"),
+    ("_coordinator", "_heartbeat_task"),
+    ("_coordinator", "_commit_refresh_task"),
+    ("_fetcher", "_fetch_task"),
+)
 
 
 class _Client(Protocol):
@@ -28,6 +39,7 @@ class _Client(Protocol):
 
 
 ClientT = TypeVar("ClientT", bound=_Client)
+ResultT = TypeVar("ResultT")
 
 
 class LastValue(NamedTuple):
@@ -83,7 +95,7 @@ async def started(
         try:
             await client.start()
         except KafkaError as exc:
-            await client.stop()
+            await close_within(client)
             if _PART not in readiness.reasons or readiness.reasons[_PART] == "starting":
                 _log.warning("kafka cannot be reached", error=type(exc).__name__)
             readiness.waiting(_PART, f"Kafka cannot be reached ({type(exc).__name__})")
@@ -101,6 +113,63 @@ async def wait_or_stop(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+async def within_stop(
+    work: Coroutine[Any, Any, ResultT], stop: asyncio.Event, *, grace_s: float = _GRACE_S
+) -> ResultT | None:
+    """Wait for ``work``; once ``stop`` is set, for ``grace_s`` more at most.
+
+    None where it was cancelled for that. aiokafka waits for an absent Kafka without end in
+    places (sends with idempotence, commits), so that nothing else would end it.
+    """
+    task = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await asyncio.wait((task,), timeout=grace_s)
+        return task.result() if task.done() else None
+    finally:
+        stopping.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=_CANCEL_S)
+
+
+async def close_within(client: _Client | None, seconds: float = _CLOSE_S) -> None:
+    """Stop a producer or consumer, and where Kafka doesn't let it end in time, drop it.
+
+    An idempotent producer's stop waits until all is sent: without end while Kafka is away.
+    """
+    if client is None:
+        return
+    stopping = asyncio.create_task(client.stop())
+    # In its own task: while Kafka is away aiokafka lets the cancellation of its own tasks out.
+    try:
+        await asyncio.wait((stopping,), timeout=seconds)
+    finally:
+        ended = stopping.done()
+        stopping.cancel()
+    error = stopping.exception() if ended and not stopping.cancelled() else TimeoutError()
+    if error is None:
+        return
+    _log.warning("kafka is left without a good-bye", error=type(error).__name__)
+    # What stop would have done next; aiokafka has no public way to do it alone.
+    tasks = [stopping, *(task for task in _own_tasks(client) if not task.done())]
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=_CANCEL_S)
+    network = getattr(client, "client", None) or getattr(client, "_client", None)
+    if network is not None:
+        await network.close()
+
+
+def _own_tasks(client: object) -> Iterator[asyncio.Task[Any]]:
+    for part, name in _OWN_TASKS:
+        task = getattr(getattr(client, part, None), name, None)
+        if task is not None:
+            yield task
 
 
 async def read_compacted(
@@ -129,7 +198,7 @@ async def read_compacted(
             f"Kafka topic {topic} was not read to its end within {timeout_s:g} s"
         ) from exc
     finally:
-        await consumer.stop()
+        await close_within(consumer)
 
 
 async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> dict[bytes, LastValue]:
@@ -152,8 +221,9 @@ async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> dict[bytes, La
 async def committed(commit: Callable[[], Awaitable[None]], *, readiness: Readiness) -> bool:
     """Run ``commit``; False, with a reason in ``readiness``, where Kafka did not take it."""
     try:
-        await commit()
-    except KafkaError as exc:
+        async with asyncio.timeout(_COMMIT_S):
+            await commit()
+    except (KafkaError, TimeoutError) as exc:
         _log.warning("offsets were not committed", error=type(exc).__name__)
         readiness.waiting(_PART, f"Kafka does not take offsets ({type(exc).__name__})")
         return False

@@ -10,7 +10,11 @@ from schemas.records import Alert
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; ``id`` is the alert's id and its state, and names it for every channel."""
+    """One message; ``id`` names the state change, the same for every channel.
+
+    It is the alert's id, the state and the ordinal of the change: an alert that fires again
+    within the same millisecond keeps its id, and must be told again all the same.
+    """
 
     id: str
     alert: str
@@ -27,7 +31,7 @@ def message_of(alert: Alert) -> Message | None:
     """
     if alert.state == "pending" or (alert.state == "resolved" and not alert.fired):
         return None
-    identity = f"{alert.id}:{alert.state}"
+    identity = f"{alert.id}:{alert.state}:{alert.ordinal}"
     lines = [
         alert.summary,
         f"site: {alert.site}",

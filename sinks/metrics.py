@@ -61,7 +61,7 @@ class InfluxMetrics:
 
 
 class ChatMetrics:
-    """Of ``qala sink chat``: accepted + duplicates + rejected = received, once all is sent."""
+    """Of ``qala sink chat``: accepted + duplicates + rejected + left = received, in the end."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.records = Counter(
@@ -81,6 +81,12 @@ class ChatMetrics:
         self.duplicates = Counter(
             "qala_sink_chat_duplicates_total",
             "Messages that a channel had already taken",
+            ["channel"],
+            registry=registry,
+        )
+        self.left = Counter(
+            "qala_sink_chat_left_total",
+            "Messages left to the copy that has their partition now",
             ["channel"],
             registry=registry,
         )

@@ -17,7 +17,7 @@ from schemas.records import ChatReceipt, decode_receipt, encode
 from schemas.topics import CHAT
 from sinks.backoff import Backoff
 from sinks.errors import SinkError
-from sinks.kafka import read_compacted
+from sinks.kafka import read_compacted, wait_or_stop, within_stop
 from sinks.messages import Message
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ _PART = "receipts"
 
 
 class Receipts:
-    """Reads and writes the receipts; waits for Kafka as long as it takes."""
+    """Reads and writes the receipts; waits for Kafka until ``stop`` is set."""
 
     def __init__(
         self,
@@ -34,10 +34,12 @@ class Receipts:
         *,
         readiness: Readiness,
         random: Random,
+        stop: asyncio.Event,
     ) -> None:
         self._kafka = kafka
         self._sender = sender
         self._readiness = readiness
+        self._stop = stop
         self._backoff = Backoff(0.2, 5.0, random)
 
     async def read(self) -> dict[str, set[str]] | None:
@@ -47,7 +49,7 @@ class Receipts:
         except (KafkaError, SinkError) as exc:
             reason = str(exc) if isinstance(exc, SinkError) else type(exc).__name__
             self._readiness.waiting(_PART, f"receipts of chats cannot be read: {reason}")
-            await asyncio.sleep(self._backoff.wait_s())
+            await wait_or_stop(self._stop, self._backoff.wait_s())
             return None
         self._backoff.reset()
         self._readiness.working(_PART)
@@ -61,8 +63,8 @@ class Receipts:
             taken.setdefault(receipt.channel, set()).add(receipt.message)
         return taken
 
-    async def write(self, channel: str, message: Message) -> None:
-        """Record that ``channel`` has taken ``message``; waits for Kafka as long as it takes."""
+    async def write(self, channel: str, message: Message) -> bool:
+        """Record that ``channel`` has taken ``message``; False where it was stopped before."""
         receipt = ChatReceipt(
             channel=channel,
             message=message.id,
@@ -73,12 +75,17 @@ class Receipts:
         key = f"{channel}/{message.id}".encode()
         while True:
             try:
-                await self._sender.send_and_wait(CHAT, encode(receipt), key=key)
+                sending = self._sender.send_and_wait(CHAT, encode(receipt), key=key)
+                written = await within_stop(sending, self._stop)
             except KafkaError as exc:
                 reason = f"Kafka does not take receipts of chats ({type(exc).__name__})"
                 self._readiness.waiting(_PART, reason)
-                await asyncio.sleep(self._backoff.wait_s())
+                await wait_or_stop(self._stop, self._backoff.wait_s())
+                if self._stop.is_set():
+                    return False
             else:
+                if written is None:
+                    return False
                 self._backoff.reset()
                 self._readiness.working(_PART)
-                return
+                return True

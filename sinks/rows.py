@@ -51,7 +51,8 @@ class RowMaker:
 
     A reading whose device's clock was not believed stands at its receive time, which differs
     each time the device sends it. The first one is kept for the last ``remembered`` such
-    readings, so that a repeated one overwrites its row instead of making another.
+    readings, so that a repeated one overwrites its row instead of making another; also where
+    the clock is believed by then, so that the line holds no receive time any more.
     """
 
     def __init__(self, remembered: int) -> None:
@@ -86,17 +87,12 @@ class RowMaker:
             if reading is None:
                 continue
             made.received += 1
-            if line.at is None:
-                if reading.ts < horizon_ms:
-                    made.expired += 1
-                    continue
-                fresh.append(line)
-            else:
-                first = self._with_first_at(line, reading)
-                if (first.at or 0) < horizon_ms:
-                    made.expired += 1
-                    continue
-                fresh.append(first)
+            if line.at is not None or self._first_at:
+                line = self._with_first_at(line, reading)  # noqa: PLW2901  # the same reading
+            if (reading.ts if line.at is None else line.at) < horizon_ms:
+                made.expired += 1
+                continue
+            fresh.append(line)
         if fresh:
             made.by_policy[DEFAULT_POLICY] = reading_rows(fresh)
             made.rx_us = fresh[0].rx
@@ -106,9 +102,11 @@ class RowMaker:
         name = (line.site, line.device, reading.boot, reading.seq, reading.ts)
         first = self._first_at.get(name)
         if first is None:
+            if line.at is None:
+                return line
             if len(self._first_at) >= self._remembered:
                 self._first_at.popitem(last=False)
-            self._first_at[name] = line.at or 0
+            self._first_at[name] = line.at
             return line
         self._first_at.move_to_end(name)
         return line if first == line.at else msgspec.structs.replace(line, at=first)

@@ -62,7 +62,7 @@ class ChatSinkSettings(BaseModel):
     (and other channels get no news either)."""
     first_look_back_s: float = Field(3600.0, ge=0)
     """How old an alert may be to be told on the very first start."""
-    send_timeout_s: float = Field(30.0, gt=0)
+    send_timeout_s: float = Field(10.0, gt=0)
     """How long one channel may take for one message."""
     backoff_first_s: float = Field(1.0, gt=0)
     """Wait before a message is sent again; doubled each time, with jitter."""
@@ -70,7 +70,8 @@ class ChatSinkSettings(BaseModel):
     """Longest wait before a message is sent again."""
     commit_ms: int = Field(500, ge=10)
     """How often offsets of what every channel has taken are committed."""
-    drain_s: float = Field(5.0, ge=0)
-    """How long an orderly stop waits for messages that are being sent."""
+    drain_s: float = Field(12.0, ge=0)
+    """How long an orderly stop waits for messages that are being sent, and their receipts;
+    longer than ``send_timeout_s``, or else such a message may be told twice."""
     session_timeout_ms: int = Field(6000, ge=1000)
     """After how long without a sign of life Kafka gives this copy's partitions to another."""

@@ -49,6 +49,10 @@ class RuleError(StreamsError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class TooManySeriesError(StreamsError):
+    """A device has more series (types and tags) than are kept of one."""
+
+
 class StateError(StreamsError):
     """The kept state, or the log that it belongs to, is not what the worker can go on from."""
 

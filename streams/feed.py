@@ -87,6 +87,11 @@ class Feed(Series):
         """``in`` or ``out`` for passages, else empty."""
         return self.tags.get("direction", "")
 
+    @property
+    def forgettable(self) -> bool:
+        """Whether it has nothing open and nothing uncounted, and is one of many by its tags."""
+        return bool(self.tags) and not self.readings and not any(self.open)
+
     def settle(self) -> None:
         """Tell the alerts what was judged while all was calm."""
         if self.calm_from_ms != NEVER_CALM:

@@ -30,6 +30,7 @@ from schemas.measurements import TAG_FIELDS
 from schemas.readings import READING_STRUCTS, Reading
 from schemas.topics import partition_of
 from streams.alerts import MAX_BEHIND_MS
+from streams.errors import TooManySeriesError
 from streams.feed import Feed
 from streams.log_clock import LogClock
 from streams.outputs import Counts, Outbox, Output
@@ -128,6 +129,8 @@ class Partition:
             site.elapse(out)
             if minute:
                 site.tell_changed(out)
+                for feed in site.forget_idle():
+                    del self._feeds[_feed_key(feed)]
 
     def _sites_behind(self, offset: int) -> Iterator[Site]:
         return (site for site in self.sites.values() if site.fence < offset)
@@ -151,6 +154,8 @@ class Partition:
                 continue
             try:
                 fold(line, offset, len(text), late, out)
+            except TooManySeriesError:
+                out.dead_letter(text, self._not_folded(headers))
             except Exception as exc:  # noqa: BLE001 -- one line must not stop the log
                 # neither the line nor the error's text, which may quote it
                 frame = extract_tb(exc.__traceback__)[-1]

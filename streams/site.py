@@ -12,6 +12,7 @@ from schemas.records import WINDOW_MS, Alert, Rollup
 from streams.alerts import AbsentAlert, ValueAlert
 from streams.dedup import Verdict
 from streams.device import NOT_DUE, Device
+from streams.errors import TooManySeriesError
 from streams.feed import Feed
 from streams.log_clock import LogClock
 from streams.outputs import Outbox
@@ -23,6 +24,10 @@ from streams.windows import Accumulator, Shape, SiteWindows, Values, shapes
 SHAPES: Final[dict[type, Shape]] = shapes()
 SHAPE_OF_TYPE: Final = {shape.type: shape for shape in SHAPES.values()}
 CHUNK_DEVICES: Final = 100
+MAX_FEEDS: Final = 2_000
+"""Series kept of one device: 500 services with four events each."""
+KEPT_FEEDS: Final = 8
+"""A device of no more is left alone: its series come again."""
 SOONEST_STALE_MS: Final = STALE_AFTER_INTERVALS * MIN_INTERVAL_MS
 
 _STALE: Final = ""
@@ -55,9 +60,16 @@ class Site:
             self._tell(self._device(kind, device, interval_ms), out)
 
     def feed(self, line: Line, reading: Reading) -> Feed:
-        """A new feed, for the first reading of a device, type and tags."""
+        """A new feed, for the first reading of a device, type and tags.
+
+        Raises:
+            TooManySeriesError: the device has as many as are kept of one; its readings in
+                those go on. Tags are the device's choice (a desk's services), memory is ours.
+        """
         shape = SHAPES[type(reading)]
         device = self.devices.get(line.device) or self._device(line.kind, line.device)
+        if len(device.feeds) >= MAX_FEEDS:
+            raise TooManySeriesError
         return self._feed(device, shape, {tag: getattr(reading, tag) for tag in shape.tags})
 
     def accepts(self, device: Device, verdict: Verdict, boot: int, out: Outbox) -> bool:
@@ -151,6 +163,18 @@ class Site:
         """Send the records of devices that changed; called once a minute of log time."""
         for device in self.devices.values():
             self._tell(device, out)
+
+    def forget_idle(self) -> Iterator[Feed]:
+        """Drop the feeds of a device of many whose windows have all closed; yields them."""
+        for device in self.devices.values():
+            if len(device.feeds) <= KEPT_FEEDS:
+                continue
+            device.catch_up()
+            gone = [feed for feed in device.feeds if feed.forgettable]
+            device.feeds = [feed for feed in device.feeds if not feed.forgettable]
+            for meter in self.meters.values() if gone else ():
+                meter.feeds = [feed for feed in meter.feeds if feed not in gone]
+            yield from gone
 
     def _judge_window(self, feed: Feed, row: Rollup, out: Outbox) -> None:
         for rule, alert in feed.owned.watches.by_window.get((row.type, row.window), ()):

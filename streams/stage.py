@@ -102,10 +102,14 @@ async def _run(  # noqa: PLR0917 -- the stage's parts, each made by the caller
 
 
 async def _connected(store: Store, readiness: Readiness, stop: asyncio.Event) -> bool:
+    told = False
     while not stop.is_set():
         try:
             await store.start()
         except (KafkaError, OSError) as exc:
+            if not told:
+                log.warning("Kafka cannot be reached; waiting for it", kafka=store.address)
+                told = True
             readiness.waiting("kafka", f"Kafka cannot be reached ({type(exc).__name__})")
             try:
                 await asyncio.wait_for(stop.wait(), RETRY_S)

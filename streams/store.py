@@ -18,6 +18,7 @@ from streams.state import Record, State, header_record, site_records
 STATE_BATCH_BYTES: Final = 16 * 1024 * 1024
 """All chunks of a site go into one record batch, which Kafka appends whole or not at all."""
 OUTPUT_BATCH_BYTES: Final = 700_000
+STOP_S: Final = 5.0
 _RECORD_OVERHEAD: Final = 128
 
 
@@ -26,6 +27,7 @@ class Store:
 
     def __init__(self, kafka: KafkaConnection) -> None:
         """Prepare; `start` connects."""
+        self.address = str(kafka)
         self._args = kafka.client_args()
         self._producer: AIOKafkaProducer | None = None
 
@@ -40,13 +42,30 @@ class Store:
             max_request_size=STATE_BATCH_BYTES + 1024 * 1024,
             request_timeout_ms=20_000,
         )
-        await producer.start()
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
         self._producer = producer
 
     async def stop(self) -> None:
-        """Send what waits and disconnect."""
-        if self._producer is not None:
-            await self._producer.stop()
+        """Send what waits, for as long as that may take, and disconnect.
+
+        While Kafka is away an idempotent producer would wait for ever; what it holds is given
+        out again when the log is read again.
+        """
+        if self._producer is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._producer.stop()
+        except TimeoutError:
+            sender = self._producer._sender.sender_task  # noqa: SLF001 -- no public way to give up
+            if sender is not None:
+                sender.cancel()
+                await asyncio.gather(sender, return_exceptions=True)
+            await self._producer.client.close()
 
     async def send(self, partition: int, outputs: Sequence[Output]) -> None:
         """Send outputs of one partition, in order within a topic; returns when Kafka has them.

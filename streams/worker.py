@@ -28,7 +28,8 @@ from streams.settings import StreamsSettings
 from streams.store import Store
 
 GIVE_UP_FLUSH_S: Final = 2.0
-MAX_SEEKS: Final = 50
+SEEK_EVERY_S: Final = 1.0
+MAX_SEEKS: Final = 20
 
 log = structlog.get_logger("streams.worker")
 
@@ -44,6 +45,7 @@ class Owned:
         self.alive = True
         self.flush: asyncio.Task[None] | None = None
         self.seeks = 0
+        self.seek_again_s = 0.0
 
     @property
     def next(self) -> int:
@@ -235,6 +237,11 @@ class Worker:
         return bool(await consumer._commit(offsets))  # noqa: SLF001 -- no public twin
 
     async def _seek(self, owned: Owned, found: int) -> None:
+        # what was fetched before a seek keeps coming for a moment: only rounds count
+        now_s = asyncio.get_running_loop().time()
+        if now_s < owned.seek_again_s:
+            return
+        owned.seek_again_s = now_s + SEEK_EVERY_S
         owned.seeks += 1
         if owned.seeks > MAX_SEEKS:
             self._fail(

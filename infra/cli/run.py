@@ -39,7 +39,15 @@ def up(
     port_offset: PortOffset = 0,
     clock: Clock = None,
     bridges: Annotated[
-        int, typer.Option("--bridges", metavar="N", min=1, max=64, help="Bridges.")
+        int,
+        typer.Option(
+            "--bridges",
+            metavar="N",
+            min=1,
+            max=64,
+            help="Bridges. When stopped, the first keeps its share of messages waiting at the "
+            "broker; the others end their sessions (`qala bridge --leave`).",
+        ),
     ] = 1,
     workers: Annotated[
         int, typer.Option("--workers", metavar="N", min=1, max=64, help="Stream workers.")

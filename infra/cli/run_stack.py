@@ -24,6 +24,7 @@ from infra.supervisor.records import run_folder
 from infra.supervisor.up import LEFTOVER_PATIENCE_S, run_up
 from schemas.clock import SimulatedClock, parse_clock
 from schemas.topics import DEFAULT_PARTITIONS
+from streams.rulefile import default_rules, load_rules
 
 _STOP_TIMEOUT_S: Final = 120.0
 _POLL_S: Final = 0.1
@@ -66,7 +67,8 @@ def _anchored(clock: str | None) -> str | None:
 
 
 def _check(settings: Settings) -> None:
-    """Find a wrong setting now, rather than in a stage that starts again and again."""
+    """Find a wrong setting or rule now, rather than in a stage that starts again and again."""
+    load_rules(settings.rules or default_rules())
     for table in STAGE_MODELS:
         settings.stage(table)
 

@@ -25,17 +25,28 @@ def bridge(
             "one at each start. Default: 1.",
         ),
     ] = None,
+    leave: Annotated[
+        bool,
+        typer.Option(
+            "--leave",
+            help="End this bridge's session when it is stopped: for one that will not come back "
+            "under this id.",
+        ),
+    ] = False,
     clock: Clock = None,
     data: Data = None,
 ) -> None:
     """Take readings from MQTT and put them into Kafka.
 
     Acknowledges a reading to the broker when it is in Kafka. Ctrl-C drains first, then stops.
+    While it is away, the broker keeps its share of the messages waiting for it (up to 7 days),
+    also where other bridges run; `--leave` gives its share up.
 
     **Examples**
 
     - `qala bridge`
     - `qala bridge --id north` — a second bridge beside the first; they share the work
+    - `qala bridge --id north --leave` — one for this afternoon only
     - `qala bridge --clock now,60` — receive times run 60 times as fast
     """
     import ingest
@@ -45,7 +56,7 @@ def bridge(
     from schemas.clock import parse_clock
 
     settings = load_settings(data=data)
-    chosen = settings.stage("bridge", id=identity)
+    chosen = settings.stage("bridge", id=identity, leave_on_stop=leave or None)
     name = process_name(settings.data, "bridge")
     secret = settings.person.key
     run_stage(

@@ -36,7 +36,7 @@ class AlertTail:
                 at=datetime.fromtimestamp(alert.at / 1000, UTC).strftime("%H:%M:%S"),
                 state=alert.state,
                 severity=alert.severity,
-                summary=alert.summary,
+                summary=f"{alert.rule}: {alert.summary}",
             )
             for alert in reversed(self._alerts)
         ]

@@ -18,6 +18,7 @@ from infra.native import last_words
 from infra.supervisor.backoff import Backoff
 from infra.supervisor.identity import Identity, identify
 from infra.supervisor.records import (
+    NO_ANSWER,
     ProcessRecord,
     State,
     read_probe,
@@ -27,12 +28,34 @@ from infra.supervisor.records import (
 )
 from infra.supervisor.spec import Spec
 
+HUNG_AFTER_S: Final = 30.0
+"""So long a stage that was ready may give no answer at all before it is killed."""
 _STARTING_POLL_S: Final = 0.1
 _READY_POLL_S: Final = 1.0
 _CHECK_TIMEOUT_S: Final = 5.0
 _MAX_WORDS: Final = 300
 
+_Known = tuple[State, str | None, Identity | None]
+
 _log = structlog.stdlib.get_logger()
+
+
+class Silence:
+    """How long a process has given no answer, by checks in a row that all went without one."""
+
+    def __init__(self, limit_s: float) -> None:
+        """It counts as hung after ``limit_s``."""
+        self._limit_s = limit_s
+        self._silent_s = 0.0
+
+    def after(self, *, answered: bool, lasted_s: float) -> bool:
+        """Whether it counts as hung after a check that, with the wait before, took ``lasted_s``.
+
+        A check counts for no more than its time limit: when the whole machine stood still for
+        a minute, one late answer looks like a minute without any.
+        """
+        self._silent_s = 0.0 if answered else self._silent_s + min(lasted_s, _CHECK_TIMEOUT_S)
+        return self._silent_s >= self._limit_s
 
 
 class Child:
@@ -42,8 +65,18 @@ class Child:
     ``time.time()`` because other processes read them.
     """
 
-    def __init__(self, spec: Spec, folder: Path, changed: Callable[[Child], None]) -> None:
-        """Nothing runs before `start`; ``folder`` is where the state is recorded."""
+    def __init__(
+        self,
+        spec: Spec,
+        folder: Path,
+        changed: Callable[[Child], None],
+        *,
+        hung_after_s: float = HUNG_AFTER_S,
+    ) -> None:
+        """Nothing runs before `start`; ``folder`` is where the state is recorded.
+
+        A stage that was ready and then gives no answer for ``hung_after_s`` is started again.
+        """
         self.spec = spec
         self.state: State = "stopped"
         self.since = time.time()
@@ -57,7 +90,11 @@ class Child:
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._backoff = Backoff()
-        self._recorded: tuple[State, str | None, Identity | None] | None = None
+        self._told: _Known | None = None
+        self._recorded: _Known | None = None
+        self._unwritable = False
+        self._hung_after_s = hung_after_s
+        self._hung = False
 
     @property
     def name(self) -> str:
@@ -81,9 +118,11 @@ class Child:
                 gently = False
                 self.kill()
                 await process.wait()
-        if self._keeper is not None:
-            await self._keeper
-        self._enter("stopped")
+        try:
+            if self._keeper is not None:
+                await self._keeper
+        finally:
+            self._enter("stopped")
         return gently
 
     def kill(self) -> None:
@@ -102,7 +141,7 @@ class Child:
             self._enter("starting", self.reason)
             try:
                 code = await self._live()
-                ending = _how(code, self._last_words())
+                ending = self._ending(code)
             except Exception as exc:  # noqa: BLE001 - whatever it is, it is told and tried again
                 if not is_known(exc) and not isinstance(exc, OSError):
                     _log.exception("a process cannot be started", name=self.name)
@@ -135,6 +174,7 @@ class Child:
                 start_new_session=True,  # Ctrl-C reaches us alone, who stop things in order
             )
         self._process = process
+        self._hung = False
         self.identity = identify(process.pid)
         self._enter("starting", self.reason)
         watcher = asyncio.create_task(self._watch(), name=f"watch {self.name}")
@@ -147,13 +187,22 @@ class Child:
             self.identity = None
 
     async def _watch(self) -> None:
-        """Ask again and again whether it does its work."""
+        """Ask again and again whether it does its work; kill it when it hangs."""
+        silence = Silence(self._hung_after_s)
+        loop = asyncio.get_running_loop()
+        counted, answered = loop.time(), True
         while self.identity is not None and not self._stopping.is_set():
-            try:
-                async with asyncio.timeout(_CHECK_TIMEOUT_S):
-                    waits_for = await self.spec.check(self.identity)
-            except TimeoutError:
-                waits_for = "it does not answer"
+            if answered:  # the wait since an answer is no silence
+                counted = loop.time()
+            waits_for = await self._ask(self.identity)
+            if self._stopping.is_set():
+                return
+            # one that was not ready yet in this life is the business of whoever started it
+            answered = waits_for != NO_ANSWER or self.state == "starting"
+            lasted_s, counted = loop.time() - counted, loop.time()
+            if silence.after(answered=answered, lasted_s=lasted_s):
+                self._kill_hung()
+                return
             if waits_for is None:
                 self.was_ready = True
                 self._enter("ready")
@@ -162,6 +211,30 @@ class Child:
             else:
                 self._enter("starting", waits_for)
             await asyncio.sleep(_READY_POLL_S if self.state == "ready" else _STARTING_POLL_S)
+
+    async def _ask(self, identity: Identity) -> str | None:
+        """What it waits for, None where it is ready; whatever goes wrong is such a reason, too."""
+        try:
+            async with asyncio.timeout(_CHECK_TIMEOUT_S):
+                return await self.spec.check(identity)
+        except TimeoutError:
+            return "it does not answer"
+        except Exception as exc:  # noqa: BLE001 - it must be asked again, whatever it is
+            reason = f"it cannot be asked: {one_line(exc)}"
+            if reason != self.reason:
+                _log.exception("a process cannot be asked whether it is ready", name=self.name)
+            return reason
+
+    def _kill_hung(self) -> None:
+        """Kill a process that gives no answer; the keeper then starts it again."""
+        if self._process is not None and self._process.returncode is None:
+            _log.warning(
+                "a process that does not answer is killed",
+                name=self.name,
+                silent_s=self._hung_after_s,
+            )
+            self._hung = True
+            self._process.kill()
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -175,6 +248,11 @@ class Child:
     def _is_ours(self, identity: Identity) -> bool:
         return self._process is not None and identity.pid == self._process.pid
 
+    def _ending(self, code: int) -> str:
+        if self._hung:
+            return f"did not answer for {self._hung_after_s:g} s and was killed"
+        return _how(code, self._last_words())
+
     def _last_words(self) -> str:
         """What it said of its end: its own sentence, or the last line of its log."""
         probe = read_probe(self._folder, self.name)
@@ -187,10 +265,33 @@ class Child:
             self.since = time.time()
         self.state, self.reason = state, reason
         now = (state, reason, self.identity)
-        if now != self._recorded:
+        if now != self._recorded and self._write():
             self._recorded = now
+        if now != self._told:
+            self._told = now
+            try:
+                self._changed(self)
+            except Exception:  # noqa: BLE001 - a screen must not end what it shows
+                _log.exception("a change of state cannot be shown", name=self.name)
+
+    def _write(self) -> bool:
+        """Record the state. Where that fails it is told once, and tried again later.
+
+        A full disk must neither end a process nor the watch over it.
+        """
+        try:
             write_record(self._folder, self._record())
-            self._changed(self)
+        except OSError as exc:
+            if not self._unwritable:
+                _log.error(
+                    "the state of a process cannot be recorded",
+                    name=self.name,
+                    reason=one_line(exc),
+                )
+            self._unwritable = True
+            return False
+        self._unwritable = False
+        return True
 
     def _record(self) -> ProcessRecord:
         return ProcessRecord(

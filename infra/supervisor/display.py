@@ -40,7 +40,13 @@ class Display:
 
     def say(self, line: str) -> None:
         """One line, above the live screen where there is one."""
-        self._console.print(Text(f"{_now()}  {line}"), soft_wrap=True)
+        self._print(Text(f"{_now()}  {line}"))
+
+    def _print(self, text: Text) -> None:
+        # The terminal may be closed, or a pipe's reader gone (Rich then raises SystemExit): what
+        # runs must be stopped in order all the same.
+        with suppress(OSError, SystemExit):
+            self._console.print(text, soft_wrap=True)
 
     def stopping(self, name: str) -> None:
         """A process is being asked to stop."""
@@ -59,9 +65,7 @@ class Display:
             self._view.events.append(f"{_now()} {child.name} {child.state}{why}")
         if self._live is None:
             line = Text(f"{_now()}  {child.name:<12}  ")
-            self._console.print(
-                line.append_text(state_text(child.state)).append(why), soft_wrap=True
-            )
+            self._print(line.append_text(state_text(child.state)).append(why))
 
     async def show(
         self,

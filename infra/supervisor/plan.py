@@ -15,7 +15,7 @@ from infra.native import NativeServer, check_port_free
 from infra.servers import ServerPorts
 from infra.settings_sources import PROCESS_NAME
 from infra.supervisor.identity import Identity
-from infra.supervisor.records import log_file, read_probe, run_folder
+from infra.supervisor.records import NO_ANSWER, log_file, read_probe, run_folder
 from infra.supervisor.spec import Check, Spec
 
 STOP_ORDER: Final = (
@@ -80,10 +80,12 @@ def server_spec(server: NativeServer) -> Spec:
 def stage_specs(plan: Plan, session: aiohttp.ClientSession) -> list[Spec]:
     """Bridges, workers and sinks; they may start side by side."""
     clock = ("--clock", plan.clock) if plan.clock else ()
-    specs = [
-        _stage(plan, session, _copy("bridge", n), "bridge", "--id", str(n), *clock)
-        for n in range(1, plan.bridges + 1)
-    ]
+    specs = []
+    for n in range(1, plan.bridges + 1):
+        # the next run may have fewer: a session without its bridge would keep its share
+        leave = ("--leave",) if n > 1 else ()
+        words = ("--id", str(n), *leave, *clock)
+        specs.append(_stage(plan, session, _copy("bridge", n), "bridge", *words))
     specs += [
         _stage(plan, session, _copy("streams", n), "streams") for n in range(1, plan.workers + 1)
     ]
@@ -122,7 +124,7 @@ def _stage(plan: Plan, session: aiohttp.ClientSession, name: str, *words: str) -
         },
         log=log_file(plan.data, name),
         check=_stage_check(run_folder(plan.data), name, session),
-        stop_timeout_s=20.0,
+        stop_timeout_s=30.0,
     )
 
 
@@ -137,7 +139,7 @@ def _stage_check(folder: Path, name: str, session: aiohttp.ClientSession) -> Che
                     return None
                 reasons = (await answer.json())["reasons"]
         except (aiohttp.ClientError, OSError, ValueError, KeyError):
-            return "its /ready does not answer"
+            return NO_ANSWER
         return "; ".join(f"{part}: {reason}" for part, reason in reasons.items())
 
     return check

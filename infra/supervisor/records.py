@@ -7,6 +7,7 @@ processes, and ``<name>.probe.json`` by a stage, which says where its ``/metrics
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -18,6 +19,8 @@ from infra.supervisor.identity import Identity
 State = Literal["starting", "ready", "waiting", "backoff", "stopped", "failed"]
 
 SUPERVISOR: Final = "supervisor"
+NO_ANSWER: Final = "its /ready does not answer"
+"""What the check of a stage says of one that gives no answer at all, be it 200 or 503."""
 _PROBE: Final = ".probe.json"
 _MAX_LOG_BYTES: Final = 20 * 1024 * 1024
 
@@ -71,12 +74,21 @@ def rotate(log: Path) -> None:
 
 
 def write_record(folder: Path, record: ProcessRecord | ProbeRecord) -> None:
-    """Write a record at once and whole: a reader sees the old one or the new one."""
+    """Write a record at once and whole: a reader sees the old one or the new one.
+
+    Raises:
+        OSError: it cannot be written (the disk is full); the old one stands, no draft is left.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = _file(folder, record)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_bytes(msgspec.json.encode(record))
-    draft.replace(target)
+    try:
+        draft.write_bytes(msgspec.json.encode(record))
+        draft.replace(target)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
 
 
 def remove_record(folder: Path, record: ProcessRecord | ProbeRecord) -> None:

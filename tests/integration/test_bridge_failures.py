@@ -11,6 +11,10 @@ import pytest_asyncio
 
 from infra.provision import provision_kafka
 from infra.servers import ServerPorts, native_servers
+from ingest import BridgeSettings
+from ingest.metrics import BridgeCounts
+from ingest.producer import open_writer
+from schemas.clock import RealClock
 from schemas.connections import KafkaConnection, MqttConnection
 from tests.support.bridges import bridging, device, forget_session, now_ms, reading_log
 from tests.support.servers import RunningServer
@@ -119,6 +123,36 @@ async def test_a_lasting_failure_of_kafka_makes_the_bridge_begin_anew_without_lo
             return {line.reading.seq for line in log.lines("anew")}
 
         await eventually(seqs, lambda found: found == set(range(100)), timeout_s=40)
+
+
+async def test_a_writer_closed_while_kafka_answers_nothing_leaves_nothing_behind(
+    log_servers, kafka: RunningServer
+) -> None:
+    before = asyncio.all_tasks()
+    heard: list[bool] = []
+    writer = await open_writer(
+        log_servers,
+        settings=BridgeSettings(backlog_bytes=1_000_000),
+        clock=RealClock(),
+        crowded=heard.append,
+        counts=BridgeCounts(),
+    )
+    kafka.pause()
+    try:
+        for number in range(200):
+            writer.put_letter(number % 8, bytes(100_000), [], None)
+        assert heard == [True]
+
+        async def queued() -> bool:
+            return bool(writer._producer._sender._in_flight)
+
+        await eventually(queued)
+        async with asyncio.timeout(10):
+            await writer.close()
+        assert asyncio.all_tasks() <= before
+    finally:
+        kafka.resume()
+    assert heard == [True]
 
 
 async def test_mosquitto_restarted_is_found_again(mqtt, log_servers, broker) -> None:

@@ -30,13 +30,18 @@ pytestmark = pytest.mark.timeout(120)
 
 
 class Webhook:
-    """A chat on a free port that keeps what it is told, and refuses while ``status`` says so."""
+    """A chat on a free port that keeps what it is told; it refuses while ``status`` says so.
+
+    While it is not ``open`` it gives no answer.
+    """
 
     def __init__(self) -> None:
         self.port = free_port()
         self.told: list[dict[str, Any]] = []
         self.asked = 0
         self.status = 200
+        self.open = asyncio.Event()
+        self.open.set()
         self._runner: web.AppRunner | None = None
 
     @property
@@ -59,6 +64,7 @@ class Webhook:
 
     async def _take(self, request: web.Request) -> web.Response:
         self.asked += 1
+        await self.open.wait()
         if self.status == 200:
             self.told.append(await request.json())
         return web.Response(status=self.status)
@@ -134,7 +140,7 @@ async def test_an_alert_fires_once_and_resolves_once_in_every_channel(stack, pro
         assert one.titles("once") == ["[critical] FIRING once", "[critical] RESOLVED once"]
         assert one.titles("calm") == []
         first, second = (told["message"] for told in one.told if told["title"].endswith("once"))
-        for part in ("Ozone 120 µg/m³ (1)", "stop-1", "ion-1", "once-1:firing"):
+        for part in ("Ozone 120 µg/m³ (1)", "stop-1", "ion-1", "once-1:firing:1"):
             assert part in first
         assert second.startswith("Ozone 88")
 
@@ -162,7 +168,7 @@ async def test_receipts_name_the_channel_without_its_url(stack, producer, webhoo
     receipts = {key: decode_receipt(record.value) for key, record in records.items()}
     (key,) = [key for key, receipt in receipts.items() if receipt.alert == "receipt-1"]
     channel = receipts[key].channel
-    assert key.decode() == f"{channel}/receipt-1:firing"
+    assert key.decode() == f"{channel}/receipt-1:firing:1"
     assert channel.startswith("json-")
     assert not any(b"made-up-token" in record.value + key for key, record in records.items())
 
@@ -198,6 +204,77 @@ async def test_what_a_channel_missed_is_told_after_a_restart_and_to_it_alone(
         await tell(producer, firing("done"))
         await eventually(lambda: _is(bool(well.titles("done") and ill.titles("done"))))
     assert len(well.titles("missed")) == len(ill.titles("missed")) == 1
+
+
+async def test_an_alert_that_fires_again_at_once_is_told_again(stack, producer, webhooks):
+    one, _ = webhooks
+    first = firing("refire", ordinal=0)
+    end = msgspec.structs.replace(first, state="resolved", ordinal=1)
+    again = msgspec.structs.replace(first, ordinal=2)
+    async with running(stack.kafka_connection, one.url):
+        await tell(producer, first, end, again, firing("refired"))
+        await eventually(lambda: _is(bool(one.titles("refired"))))
+    states = [title.split()[1] for title in one.titles("refire")]
+    assert states == ["FIRING", "RESOLVED", "FIRING"]
+
+
+async def test_a_sending_in_progress_at_a_stop_is_finished_and_not_repeated(
+    stack, producer, webhooks
+):
+    one, _ = webhooks
+    async with running(stack.kafka_connection, one.url):
+        one.open.clear()
+        await tell(producer, firing("slow"))
+        await eventually(lambda: _is(one.asked == 1))
+        asyncio.get_running_loop().call_later(1.0, one.open.set)
+    async with running(stack.kafka_connection, one.url):
+        await tell(producer, firing("slow-done"))
+        await eventually(lambda: _is(bool(one.titles("slow-done"))))
+    assert one.titles("slow") == ["[critical] FIRING slow"]
+
+
+async def test_what_waits_while_a_second_copy_joins_is_told_once(stack, producer, webhooks):
+    one, _ = webhooks
+    one.status = 503
+    alerts = [firing("shared", number) for number in range(16)]
+    async with running(stack.kafka_connection, one.url) as (_, first):
+        for alert in alerts:
+            await producer.send_and_wait(ALERTS, encode(alert), key=alert.id.encode())
+        await eventually(
+            lambda: _is(first.get_sample_value("qala_sink_chat_received_total") == len(alerts))
+        )
+        async with running(stack.kafka_connection, one.url) as (_, second):
+            await eventually(
+                lambda: _is((second.get_sample_value("qala_sink_chat_received_total") or 0) > 0)
+            )
+            one.status = 200
+            await eventually(lambda: _is(len(one.titles("shared")) >= len(alerts)))
+            await tell(producer, firing("shared-done"))
+            await eventually(lambda: _is(bool(one.titles("shared-done"))))
+    told = sorted(
+        entry["message"].splitlines()[0]
+        for entry in one.told
+        if "shared-done" not in entry["title"]
+    )
+    assert told == sorted(alert.summary for alert in alerts)
+
+
+async def test_a_stop_ends_while_kafka_is_away_and_a_receipt_cannot_be_written(
+    stack, producer, webhooks
+):
+    one, _ = webhooks
+    try:
+        async with asyncio.timeout(60), running(stack.kafka_connection, one.url):
+            one.open.clear()
+            await tell(producer, firing("no-receipt"))
+            await eventually(lambda: _is(one.asked == 1))
+            await stack.kafka.stop()
+            one.open.set()
+            await eventually(lambda: _is(bool(one.titles("no-receipt"))))
+            before = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - before < 20
+    finally:
+        await stack.kafka.start()
 
 
 async def test_a_first_start_does_not_tell_old_alerts(stack, producer, webhooks):

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,12 +17,17 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from schemas.connections import InfluxConnection, KafkaConnection
+from schemas.deadletters import Reason
 from schemas.envelope import envelope_headers, line_bytes, line_head
 from schemas.measurements import DAY_S, timestamp_ns
 from schemas.readiness import Readiness
 from schemas.records import Alert, DeviceRecord, Rollup, Throughput, encode
 from schemas.topics import ALERTS, DEAD_LETTERS, DEVICES, ROLLUPS, TELEMETRY
 from sinks import InfluxSink, InfluxSinkSettings, UnsupportedInfluxError, run_influx_sink
+from sinks.deadletter import DeadLetters
+from sinks.kafka import close_within
+from sinks.kafka import producer as idempotent_producer
+from sinks.rows import Letter
 from tests.support.servers import query
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
@@ -359,6 +365,37 @@ async def test_rows_go_on_after_kafka_is_killed_and_comes_back(stack, producer):
         await eventually(
             lambda: rows_of(stack, "air", "broker"), lambda r: len(r) == 40, timeout_s=40
         )
+
+
+async def test_a_stop_ends_while_kafka_is_away(stack, producer):
+    try:
+        async with asyncio.timeout(60), running(stack.kafka_connection, stack.influx_connection):
+            await send(producer, air("leaving", 1))
+            await eventually(lambda: rows_of(stack, "air", "leaving"), lambda r: len(r) == 1)
+            await stack.kafka.stop()
+            before = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - before < 20
+    finally:
+        await stack.kafka.start()
+
+
+async def test_a_dead_letter_that_kafka_does_not_take_is_given_up_at_a_stop(stack, producer):
+    stop, readiness = asyncio.Event(), Readiness("kafka")
+    letters_producer = idempotent_producer(stack.kafka_connection)
+    await letters_producer.start()
+    letters = DeadLetters(
+        letters_producer, writer="test", readiness=readiness, random=Random(1), stop=stop
+    )
+    letter = Letter(b"bad", Reason.NOT_A_RECORD, "made up")
+    assert await letters.write(TELEMETRY, [letter])
+    await stack.kafka.stop()
+    try:
+        async with asyncio.timeout(30):
+            asyncio.get_running_loop().call_later(0.5, stop.set)
+            assert not await letters.write(TELEMETRY, [letter])
+            await close_within(letters_producer, 2.0)
+    finally:
+        await stack.kafka.start()
 
 
 async def test_memory_is_bounded_while_influxdb_hangs(stack, producer):

@@ -11,16 +11,22 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from infra.errors import AlreadyRunningError, SupervisorError
+from infra.servers import ServerPorts
 from infra.supervisor.backoff import Backoff
-from infra.supervisor.child import Child
+from infra.supervisor.child import Child, Silence
 from infra.supervisor.identity import Identity, identify
 from infra.supervisor.ownership import base_name, owned, stop_leftovers
+from infra.supervisor.plan import Plan, stage_specs
 from infra.supervisor.records import (
+    NO_ANSWER,
     ProcessRecord,
     log_file,
     read_processes,
@@ -70,21 +76,65 @@ def ready_file(folder: Path, name: str) -> Check:
     return check
 
 
-def fake(folder: Path, name: str, mode: str = "good", **options: float) -> Spec:
+def fake(
+    folder: Path,
+    name: str,
+    mode: str = "good",
+    *,
+    stop_timeout_s: float = 15.0,
+    ready_timeout_s: float = 90.0,
+) -> Spec:
     return Spec(
         name=name,
         argv=(sys.executable, "-S", "-c", FAKE, mode, str(folder), name),
         log=log_file(folder, name),
         check=ready_file(folder, name),
         address="127.0.0.1:1",
-        **options,
+        stop_timeout_s=stop_timeout_s,
+        ready_timeout_s=ready_timeout_s,
     )
 
 
+STAGE = """
+import http.server, json, os, pathlib, sys
+folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        waiting = (folder / "waiting").exists()
+        self.send_response(503 if waiting else 200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps({"reasons": {"kafka": "is away"}}).encode())
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Ready)
+stat = pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+process = {"pid": os.getpid(), "ticks": int(stat[19]), "boot": boot}
+draft = folder / "run" / "draft"
+draft.write_text(json.dumps({
+    "name": name, "stage": name, "id": "1", "process": process, "port": server.server_port}))
+draft.replace(folder / "run" / f"{name}.probe.json")
+server.serve_forever()
+"""
+
+
 @asynccontextmanager
-async def supervised(folder: Path) -> AsyncIterator[Supervisor]:
+async def stage(folder: Path, program: str = STAGE) -> AsyncIterator[Spec]:
+    """A stage as `qala up` asks it whether it is ready, with a small program in its place."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.2)) as session:
+        plan = Plan(data=folder, ports=ServerPorts())
+        spec = next(spec for spec in stage_specs(plan, session) if spec.name == "sink-chat")
+        argv = (sys.executable, "-S", "-c", program, str(folder), spec.name)
+        yield replace(spec, argv=argv)
+
+
+@asynccontextmanager
+async def supervised(folder: Path, *, hung_after_s: float = 30.0) -> AsyncIterator[Supervisor]:
     run_folder(folder).mkdir(parents=True, exist_ok=True)
-    supervisor = Supervisor(folder, run_folder(folder), lambda _child: None)
+    supervisor = Supervisor(
+        folder, run_folder(folder), lambda _child: None, hung_after_s=hung_after_s
+    )
     try:
         yield supervisor
     finally:
@@ -218,6 +268,134 @@ async def test_a_process_that_cannot_be_started_is_told_without_a_traceback(
             await supervisor.start([missing])
 
 
+async def test_a_state_that_cannot_be_recorded_neither_ends_the_watch_nor_the_restarts(
+    tmp_path: Path,
+) -> None:
+    in_the_way = run_folder(tmp_path) / "one.json"
+    async with supervised(tmp_path) as supervisor:
+        in_the_way.mkdir()
+        with capture_logs() as logs:
+            await supervisor.start([fake(tmp_path, "one")])
+            child = supervisor.children["one"]
+            killed = pid_of(child)
+            os.kill(killed, signal.SIGKILL)
+            await eventually(state_of(child), lambda state: state == "backoff", timeout_s=5)
+            await eventually(state_of(child), lambda state: state == "ready", timeout_s=10)
+        said = [log for log in logs if log["event"] == "the state of a process cannot be recorded"]
+        assert [log["name"] for log in said] == ["one"]
+        assert pid_of(child) != killed
+        assert [file.name for file in run_folder(tmp_path).iterdir()] == ["one.json"]
+
+        in_the_way.rmdir()
+
+        async def state_on_disk() -> str | None:
+            record = recorded(tmp_path, "one")
+            return record.state if record else None
+
+        assert await eventually(state_on_disk, timeout_s=5) == "ready"
+
+
+async def test_stop_leaves_no_process_where_no_state_can_be_recorded(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.start([fake(tmp_path, "bridge"), fake(tmp_path, "kafka")])
+        pids = [pid_of(child) for child in supervisor.children.values()]
+        for name in ("bridge", "kafka"):
+            (run_folder(tmp_path) / f"{name}.json").unlink()
+            (run_folder(tmp_path) / f"{name}.json").mkdir()
+        groups = [frozenset({"bridge"}), frozenset({"kafka"})]
+        await supervisor.stop(groups, base_name, lambda _name: None)
+        assert [pid for pid in pids if identify(pid)] == []
+        assert [child.state for child in supervisor.children.values()] == ["stopped", "stopped"]
+
+
+async def test_stop_goes_through_all_groups_before_it_tells_what_went_wrong(
+    tmp_path: Path,
+) -> None:
+    def broken_terminal(name: str) -> None:
+        if name == "bridge":
+            raise BrokenPipeError
+
+    async with supervised(tmp_path) as supervisor:
+        await supervisor.start([fake(tmp_path, "bridge"), fake(tmp_path, "kafka")])
+        pids = [pid_of(child) for child in supervisor.children.values()]
+        groups = [frozenset({"bridge"}), frozenset({"kafka"})]
+        with pytest.raises(SupervisorError, match=r"went wrong with bridge \(BrokenPipeError\)"):
+            await supervisor.stop(groups, base_name, broken_terminal)
+        assert (tmp_path / "ended").read_text(encoding="ascii").split() == ["bridge", "kafka"]
+        assert [pid for pid in pids if identify(pid)] == []
+
+
+async def test_a_check_that_fails_unexpectedly_is_told_once_and_asked_again(
+    tmp_path: Path,
+) -> None:
+    is_ready = ready_file(tmp_path, "one")
+    failures = 3
+
+    async def check(identity: Identity) -> str | None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise LookupError
+        return await is_ready(identity)
+
+    async with supervised(tmp_path) as supervisor:
+        with capture_logs() as logs:
+            await supervisor.start([replace(fake(tmp_path, "one"), check=check)])
+        assert failures == 0
+        assert supervisor.children["one"].restarts == 0
+        told = "a process cannot be asked whether it is ready"
+        assert [log["event"] for log in logs].count(told) == 1
+
+
+async def test_a_stage_that_lives_but_does_not_answer_is_killed_and_started_again(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path) as spec, supervised(tmp_path, hung_after_s=0.8) as supervisor:
+        await supervisor.start([spec])
+        child = supervisor.children[spec.name]
+        hung = pid_of(child)
+        with capture_logs() as logs:
+            os.kill(hung, signal.SIGSTOP)
+            await eventually(state_of(child), lambda state: state == "backoff", timeout_s=10)
+        assert child.reason == "did not answer for 0.8 s and was killed"
+        assert "a process that does not answer is killed" in [log["event"] for log in logs]
+        assert identify(hung) is None
+        await eventually(state_of(child), lambda state: state == "ready", timeout_s=10)
+        assert pid_of(child) != hung
+        assert child.restarts == 1
+
+
+async def test_a_stage_that_answers_that_it_waits_is_left_alone(tmp_path: Path) -> None:
+    async with stage(tmp_path) as spec, supervised(tmp_path, hung_after_s=0.5) as supervisor:
+        await supervisor.start([spec])
+        child = supervisor.children[spec.name]
+        (tmp_path / "waiting").touch()
+        await eventually(state_of(child), lambda state: state == "waiting", timeout_s=5)
+        assert child.reason == "kafka: is away"
+        since = time.monotonic()
+
+        async def waited_s() -> float:
+            return time.monotonic() - since
+
+        await eventually(waited_s, lambda waited: waited > 1.0)
+        assert (child.state, child.restarts) == ("waiting", 0)
+
+
+async def test_a_stage_that_has_not_answered_yet_is_not_killed(tmp_path: Path) -> None:
+    mute = STAGE.replace("server.serve_forever()", "import signal; signal.pause()")
+    async with stage(tmp_path, mute) as spec, supervised(tmp_path, hung_after_s=0.3) as supervisor:
+        with pytest.raises(SupervisorError, match=f"waits for: {NO_ANSWER}"):
+            await supervisor.start([replace(spec, ready_timeout_s=1.5)])
+        assert supervisor.children[spec.name].restarts == 0
+
+
+def test_one_late_answer_after_a_pause_of_the_machine_does_not_count_as_hung() -> None:
+    silence = Silence(limit_s=30)
+    assert not silence.after(answered=False, lasted_s=600)
+    assert not silence.after(answered=True, lasted_s=1)
+    assert [silence.after(answered=False, lasted_s=4) for _ in range(8)] == [False] * 7 + [True]
+
+
 SUPERVISOR = """
 import asyncio, pathlib, sys
 from infra.supervisor.ownership import owned
@@ -294,6 +472,15 @@ def test_records_survive_a_half_written_file(tmp_path: Path) -> None:
     (tmp_path / "two.json").write_text('{"name": "tw', encoding="ascii")
     assert [record.name for record in read_processes(tmp_path)] == ["one"]
     assert json.loads((tmp_path / "one.json").read_text(encoding="ascii"))["state"] == "ready"
+
+
+def test_a_full_disk_leaves_the_former_record_and_no_draft(tmp_path: Path) -> None:
+    write_record(tmp_path, ProcessRecord(name="one", state="ready", since=1.0))
+    (tmp_path / f".one.json.{os.getpid()}").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        write_record(tmp_path, ProcessRecord(name="one", state="stopped", since=2.0))
+    assert [file.name for file in tmp_path.iterdir()] == ["one.json"]
+    assert [record.state for record in read_processes(tmp_path)] == ["ready"]
 
 
 def test_a_log_that_has_grown_large_is_set_aside_at_the_next_start(tmp_path: Path) -> None:

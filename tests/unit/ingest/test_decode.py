@@ -245,6 +245,19 @@ def test_a_reading_with_a_wrong_clock_keeps_its_time_when_it_comes_again() -> No
     assert (again.at, other.at) == (first.at, TS + 9000)
 
 
+@pytest.mark.parametrize("array", [False, True])
+def test_a_clock_once_not_believed_is_not_believed_when_its_reading_comes_again(
+    array: bool,
+) -> None:
+    decoder = PayloadDecoder(pseudonym, WrongClocks())
+    ahead = air(ts=TS + 6000)
+    payload = [ahead] if array else ahead
+    (first,) = lines(decode(payload, decoder=decoder))
+    (again,) = lines(decode(payload, decoder=decoder, rx_us=RX_US + 3_000_000))
+    (next_one,) = lines(decode(ahead | {"seq": 3}, decoder=decoder, rx_us=RX_US + 3_000_000))
+    assert (first.at, again.at, next_one.at) == (TS, TS, None)
+
+
 def test_the_memory_of_wrong_clocks_is_bounded() -> None:
     clocks = WrongClocks(size=2)
     for seq in range(3):

@@ -26,7 +26,7 @@ def test_a_firing_alert_says_what_where_since_when_and_what_to_do():
         "ion-7",
         "2027-01-15 08:00:00 UTC",
         "docs/runbooks/ozone-high.md",
-        "ozone-high-1:firing",
+        "ozone-high-1:firing:1",
     ):
         assert part in message.body
 
@@ -38,6 +38,12 @@ def test_a_resolve_holds_its_own_summary_with_the_value_of_its_moment():
     assert message.title == "[critical] RESOLVED ozone-high"
     assert message.body.startswith("Ozone 88 at stop-1")
     assert message.id != message_of(FIRING).id
+
+
+def test_an_alert_that_fires_again_within_a_millisecond_is_another_message():
+    again = message_of(msgspec.structs.replace(FIRING, ordinal=3))
+    assert again is not None
+    assert again.id != message_of(FIRING).id
 
 
 @pytest.mark.parametrize("state,fired", [("pending", False), ("resolved", False)])

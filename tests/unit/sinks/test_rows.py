@@ -84,6 +84,22 @@ def test_a_repeated_reading_of_a_wrong_clock_keeps_its_first_receive_time():
     assert first == again
 
 
+def test_a_reading_that_is_believed_only_when_repeated_keeps_its_first_receive_time():
+    maker = RowMaker(10)
+    ts = NOW_MS + 60_000
+    first = maker.rows(TELEMETRY, air(1, ts, at=NOW_MS), NOW_MS).by_policy["raw"]
+    again = maker.rows(TELEMETRY, air(1, ts), NOW_MS).by_policy["raw"]
+    assert first == again
+
+
+def test_believed_readings_stand_at_their_own_time_beside_those_of_wrong_clocks():
+    maker = RowMaker(10)
+    maker.rows(TELEMETRY, air(1, 5, at=NOW_MS), NOW_MS)
+    believed = maker.rows(TELEMETRY, air(2, NOW_MS - 1) + air(1, NOW_MS - 2), NOW_MS)
+    assert believed.by_policy == made(TELEMETRY, air(2, NOW_MS - 1) + air(1, NOW_MS - 2)).by_policy
+    assert maker.rows(TELEMETRY, air(3, NOW_MS - 31 * DAY_MS), NOW_MS).expired == 1
+
+
 def test_another_reading_of_a_wrong_clock_keeps_its_own_receive_time():
     maker = RowMaker(10)
     maker.rows(TELEMETRY, air(1, 5, at=NOW_MS), NOW_MS)

@@ -4,6 +4,7 @@ import pytest
 from streams import state as states
 from streams.errors import StateError
 from streams.log_clock import LogClock
+from streams.site import MAX_FEEDS
 from streams.state import MAX_VALUE_BYTES, SiteState, State, encoded
 from tests.support.folds import device_records, reloaded, written
 from tests.support.street import SITE, Street
@@ -137,3 +138,19 @@ def test_a_chunk_of_devices_with_very_many_series_is_split_and_comes_back_whole(
 def test_a_state_without_sites_carries_the_clock():
     state = loaded(topic(20))
     assert (state.last, state.clock.now_ms, state.sites) == (20, 20_000, [])
+
+
+def test_a_device_has_at_most_so_many_series_and_they_are_forgotten_when_their_windows_close():
+    street = Street()
+    for number in range(MAX_FEEDS + 50):
+        service = f"service-{number}"
+        street.says("desk-1", "ticket", ticket="t-1", service=service, event="opened")
+    counts = street.part.counts
+    assert (counts.accepted, counts.rejected) == (MAX_FEEDS, 50)
+    street.part = reloaded(written(street.part))
+    street.ticks(2 * 3600)
+    assert sum(row.count for row in street.rollups() if row.window == "1h") == MAX_FEEDS
+    assert street.part.sites[SITE].devices["desk-1"].feeds == []
+    street.says("desk-1", "ticket", ticket="t-1", service="service-new", event="opened")
+    street.ticks(12)
+    assert street.rollups()[-1].tags["service"] == "service-new"

@@ -7,7 +7,6 @@ import fcntl
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -143,7 +142,7 @@ def _worker_id(settings: StreamsSettings) -> Iterator[str]:
                 return
     raise WorkerError(
         f"the worker id '{names[0]}' is in use by a living worker of the data folder "
-        f"{_short(settings.data)}; choose another, or leave it out"
+        f"{settings.data}; choose another, or leave it out"
     )
 
 
@@ -153,7 +152,3 @@ def _locked(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _short(path: Path) -> str:
-    return str(path)

@@ -1,9 +1,10 @@
 """Settings in force: defaults, overridden by ``qala.toml``, overridden by the environment.
 
 ``qala.toml`` in the working directory has a table for each thing (``[mqtt]``, ``[kafka]``,
-``[influx]``, ``[chat]``, ``[person]``; ``[bridge]``, ``[streams]``, ``[sink.influx]`` and
-``[sink.chat]`` for the stages) and the keys ``data``, ``rules`` and ``devices``. Where none of
-them says where a server is, the servers of a running ``qala up`` on the data folder are meant.
+``[influx]``, ``[grafana]``, ``[chat]``, ``[person]``; ``[bridge]``, ``[streams]``,
+``[sink.influx]`` and ``[sink.chat]`` for the stages) and the keys ``data``, ``rules``,
+``devices`` and ``min_free_mb``. Where none of them says where a server is, the servers of a running
+``qala up`` on the data folder are meant.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from infra.errors import SettingsError
 from infra.settings_sources import FILE_NAME, Environment, File, Running, refuse_unknown
-from schemas.connections import InfluxConnection, KafkaConnection, MqttConnection
+from schemas.connections import (
+    GrafanaConnection,
+    InfluxConnection,
+    KafkaConnection,
+    MqttConnection,
+)
 
 STAGE_MODELS: Final[dict[str, tuple[str, str]]] = {
     "bridge": ("ingest.settings", "BridgeSettings"),
@@ -42,9 +48,11 @@ GIVEN_ELSEWHERE: Final[dict[str, frozenset[str]]] = {
 class ChatSection(BaseModel):
     """``[chat]``: Apprise URLs of the messengers that get alerts; secret, as they hold tokens."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     urls: tuple[SecretStr, ...] = ()
+    """Apprise URLs, separated by commas in the variable, a list in the file. Without any, alerts
+    go into ``chat/messages.ndjson`` in the data folder, and to the screen."""
 
     @field_validator("urls", mode="before")
     @classmethod
@@ -60,9 +68,11 @@ class ChatSection(BaseModel):
 class PersonSection(BaseModel):
     """``[person]``: the key of pseudonyms and sealed dead letters."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     key: SecretStr | None = None
+    """At least 32 characters, the same for all bridges, and never changed: with another key every
+    person gets another pseudonym. By default made at the first start, in the data folder."""
 
 
 class SinkSection(BaseModel):
@@ -79,6 +89,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         frozen=True,
+        use_attribute_docstrings=True,
         extra="forbid",
         toml_file=FILE_NAME,
         env_prefix="QALA_",
@@ -91,11 +102,18 @@ class Settings(BaseSettings):
     mqtt: MqttConnection = MqttConnection()
     kafka: KafkaConnection = KafkaConnection()
     influx: InfluxConnection = InfluxConnection()
+    grafana: GrafanaConnection = GrafanaConnection()
     chat: ChatSection = ChatSection()
     person: PersonSection = PersonSection()
     data: Path = Path(".qala")
+    """Folder of state, logs, and the files of servers that ``qala up`` starts."""
     rules: Path | None = None
+    """Rule file, or folder of rule files; by default the rules that Qala ships."""
     devices: Path | None = None
+    """TOML or CSV list of the devices that should be there (site, kind, id, interval), so that one
+    that was never heard is missed, too."""
+    min_free_mb: Annotated[int, Field(ge=0)] = 2048
+    """Free space (MB) under which `qala doctor` finds the data folder's disk too full."""
     bridge: dict[str, Any] = {}
     streams: dict[str, Any] = {}
     sink: SinkSection = SinkSection()

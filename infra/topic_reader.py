@@ -12,6 +12,8 @@ from aiokafka.errors import KafkaError
 
 from infra.errors import LookupFailedError
 from schemas.connections import KafkaConnection
+from schemas.errors import ServerAccessError
+from schemas.kafka_access import knock
 
 _CHUNK: Final = 500
 _POLL_MS: Final = 500
@@ -38,6 +40,10 @@ async def _consumer(
     Raises:
         LookupFailedError: Kafka doesn't answer, refuses, or has no such topic.
     """
+    try:
+        await knock(kafka)
+    except ServerAccessError as exc:
+        raise LookupFailedError(f"{exc} (`qala up` starts one here)") from exc
     consumer = AIOKafkaConsumer(
         **kafka.client_args(), enable_auto_commit=False, request_timeout_ms=10_000
     )

@@ -53,7 +53,9 @@ async def run_bridge(
 
     Raises:
         SessionTakenOverError: another bridge has started with the same id.
-        MqttRefusedError: the broker will not let this client in, now or later.
+        MqttRefusedError: the broker has never let this client in, and won't.
+        MqttUntrustedError: the same, by its certificate.
+        KafkaRefusedError: Kafka has never let this client in, and won't.
     """
     counts = BridgeCounts()
     registry.register(counts)
@@ -93,6 +95,7 @@ class _Bridge:
         self._writer: LogWriter | None = None
         self._link: MqttLink | None = None
         self._failures = 0
+        self._told = ""
 
     async def run(self) -> None:
         """Connect, serve, and connect again with growing pauses, until ``stop``."""
@@ -105,7 +108,8 @@ class _Bridge:
                 except _StopError:
                     break
                 except IngestError as exc:
-                    if not exc.retryable:
+                    was_let_in = exc.refusal and self._counts.connections
+                    if not exc.retryable and not was_let_in:
                         raise
                     await self._pause(exc)
         finally:
@@ -118,7 +122,9 @@ class _Bridge:
         ceiling = min(self._settings.reconnect_max_s, _FIRST_PAUSE_S * 2.0**self._failures)
         pause_s = ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
         self._failures = min(self._failures + 1, 16)
-        _log.warning("waiting before another try", part=part, why=str(error), pause_s=pause_s)
+        if str(error) != self._told:
+            self._told = str(error)
+            _log.warning("waiting, and trying again", part=part, why=self._told)
         try:
             await self._unless_stopped(asyncio.sleep(pause_s))
         except _StopError:
@@ -177,12 +183,11 @@ class _Bridge:
 
     async def _carry(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:
         """Tick and watch until the connection ends, Kafka fails, or ``stop`` is set."""
-        self._failures = 0
         self._counts.connections += 1
         self._readiness.working("mqtt")
         _log.info("carrying from MQTT to Kafka", mqtt=str(self._mqtt), kafka=str(self._kafka))
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        began = due = loop.time()
         stopped = loop.create_task(self._stop.wait())
         ends: set[asyncio.Future[Any]] = {stopped, link.closed, writer.failed}
         try:
@@ -194,6 +199,9 @@ class _Bridge:
                 )
         finally:
             stopped.cancel()
+        if loop.time() - began > self._settings.reconnect_max_s:
+            self._failures = 0  # what fails again at once is the same trouble, and said once
+            self._told = ""
         if writer.failed.done():
             self._counts.kafka_failures += 1
             raise writer.failed.result()
@@ -238,8 +246,17 @@ class _Bridge:
                 "Kafka did not take everything in time; the rest stays in the MQTT session",
                 messages=len(intake.acks),
             )
-        await link.disconnect(end_session=everything and settled)
-        _log.info("left MQTT", session_ended=everything and settled)
+        ended = everything and settled
+        await link.disconnect(end_session=ended)
+        if ended:
+            await self._give_up_id()
+        _log.info("left MQTT", session_ended=ended)
+
+    async def _give_up_id(self) -> None:
+        try:
+            await self._claim.release()
+        except MqttError as exc:
+            _log.warning("the claim to this bridge's id stays at the broker", why=str(exc))
 
     async def _had_everything(self, link: MqttLink, writer: LogWriter, intake: Intake) -> bool:
         """Unsubscribe and take what the broker still has; False where that takes too long."""
@@ -265,6 +282,7 @@ class _Bridge:
             receive_max=settings.receive_max,
             keep_alive_s=settings.keep_alive_s,
             connect_timeout_s=settings.connect_timeout_s,
+            gather_s=settings.gather_ms / 1000,
         )
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T:

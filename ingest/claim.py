@@ -49,16 +49,27 @@ class Claim:
                 f"another bridge has started with the same id (MQTT client '{self._client_id}') "
                 "and has taken this one's session over; give each bridge its own --id"
             )
-        await self._write()
+        await self._write(self._token)
         self._made = True
 
-    async def _write(self) -> None:
+    async def release(self) -> None:
+        """Take the claim back where it still is ours: this bridge will not come back.
+
+        A claim that stays is how `qala doctor` knows that a bridge is away.
+
+        Raises:
+            MqttError: the broker cannot be reached, or refuses.
+        """
+        if self._made and await self._holder() == self._token:
+            await self._write(b"")
+
+    async def _write(self, token: bytes) -> None:
         code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         link = await connect_mqtt(
             self._connection, self._options(), on_puback=lambda _, reason: code.set_result(reason)
         )
         try:
-            link.publish(self._topic, self._token, retain=True)
+            link.publish(self._topic, token, retain=True)
             await _first_of(code, link)
         finally:
             await link.disconnect()

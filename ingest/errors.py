@@ -1,7 +1,8 @@
 """Errors of the ingest package.
 
 Every error says whether waiting may mend it: ``retryable`` ones are met with back-off, the
-others end the bridge.
+others end the bridge. A ``refusal`` ends it only at its start: that is a wrong setting. One that
+was let in before waits, so that no restart or mistake at a server ends it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ class IngestError(Exception):
     """Something between MQTT and Kafka went wrong."""
 
     retryable: bool = False
+    refusal: bool = False
 
 
 class PersonKeyError(IngestError):
@@ -35,11 +37,20 @@ class MqttRefusedError(MqttError):
     ``code`` is the MQTT 5 reason code (128 or higher).
     """
 
+    refusal = True
+
     def __init__(self, message: str, *, code: int, retryable: bool) -> None:
         """Keep the broker's reason code, and whether trying again can help."""
         super().__init__(message)
         self.code = code
         self.retryable = retryable
+
+
+class MqttUntrustedError(MqttError):
+    """The broker's certificate is not one to trust, or its port does not speak TLS."""
+
+    retryable = False
+    refusal = True
 
 
 class SessionTakenOverError(MqttError):
@@ -52,6 +63,12 @@ class KafkaFailedError(IngestError):
     """Kafka has given up on records that were handed to it; they must be read again."""
 
     retryable = True
+
+
+class KafkaRefusedError(IngestError):
+    """Kafka does not let the bridge in, or has a certificate that is not one to trust."""
+
+    refusal = True
 
 
 class KafkaTopicError(IngestError):

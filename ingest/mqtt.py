@@ -32,9 +32,10 @@ from typing import Final, cast
 
 import mqtt5
 
-from ingest.errors import MqttError
+from ingest.errors import MqttError, MqttRefusedError, MqttUntrustedError
 from ingest.outbox import Outbox
 from ingest.packets import PacketBuffer, check_codes, check_connack, disconnect_error
+from schemas.access import MQTT, access_error, closed_early
 from schemas.connections import MqttConnection
 
 OnPublish = Callable[[mqtt5.PublishPacket], None]
@@ -43,6 +44,8 @@ OnPuback = Callable[[int, int], None]
 _PINGREQ: Final = b"\xc0\x00"
 _FIRST_CONTROL_ID: Final = 65_001
 """Packet ids from here on are SUBSCRIBE's and UNSUBSCRIBE's, so PUBLISH never meets them."""
+_PLENTY: Final = 16 * 1024
+"""Bytes of one look into the socket after which more are likely to wait there already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class MqttOptions:
 
     ``receive_max`` is how many QoS 1 messages the server may have unacknowledged towards us.
     ``session_expiry_s`` is how long the server keeps the session after the connection.
+    ``gather_s`` is how long the socket is left alone after a look that found little.
     """
 
     client_id: str
@@ -59,6 +63,7 @@ class MqttOptions:
     receive_max: int = 65_535
     keep_alive_s: int = 30
     connect_timeout_s: float = 10.0
+    gather_s: float = 0.0
     will: mqtt5.Will | None = None
 
 
@@ -80,6 +85,7 @@ class MqttLink(asyncio.BufferedProtocol):
         self._leaving = False
         self._heard = True
         self._paused = False
+        self._gathering: asyncio.TimerHandle | None = None
         self._keep_alive: asyncio.TimerHandle | None = None
         self._control_ids = itertools.cycle(range(_FIRST_CONTROL_ID, 65_536))
         self._answers: dict[int, asyncio.Future[Sequence[int]]] = {}
@@ -201,8 +207,9 @@ class MqttLink(asyncio.BufferedProtocol):
     def resume_receiving(self) -> None:
         """Take messages in again."""
         self._paused = False
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        transport = self._transport
+        if self._gathering is None and transport is not None and not transport.is_closing():
+            transport.resume_reading()
 
     def stop_receiving(self) -> None:
         """Drop every further PUBLISH unacknowledged; the server sends it again next time."""
@@ -281,8 +288,9 @@ class MqttLink(asyncio.BufferedProtocol):
         if self._error is None and not self._leaving:
             reason = f": {exc}" if exc else " by the broker"
             self._error = MqttError(f"the MQTT connection was closed{reason}")
-        if self._keep_alive is not None:
-            self._keep_alive.cancel()
+        for timer in (self._keep_alive, self._gathering):
+            if timer is not None:
+                timer.cancel()
         self._outbox.writable.set()
         ended = self._error or MqttError("the MQTT connection was closed")
         if not self.connack.done():
@@ -303,6 +311,20 @@ class MqttLink(asyncio.BufferedProtocol):
             self._received.take(nbytes, self._on_publish or _drop, self._take)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it ends this link
             self.fail(exc)
+        if nbytes < _PLENTY and self._options.gather_s and self.connack.done():
+            self._gather()
+
+    def _gather(self) -> None:
+        """Leave what comes next in the socket for a moment, to take it together."""
+        transport = self._transport
+        if self._gathering is None and transport is not None and not transport.is_closing():
+            transport.pause_reading()
+            self._gathering = self._loop.call_later(self._options.gather_s, self._look_again)
+
+    def _look_again(self) -> None:
+        self._gathering = None
+        if not self._paused:
+            self.resume_receiving()
 
     def _take(self, packet: mqtt5.Packet) -> None:
         if isinstance(packet, mqtt5.PubAckPacket):
@@ -352,12 +374,14 @@ async def connect_mqtt(
 
     Raises:
         MqttRefusedError: the server refused; ``retryable`` says whether waiting can help.
+        MqttUntrustedError: its certificate is not one to trust, or it does not speak TLS.
         MqttError: the server cannot be reached, or did not answer in time.
+        ConnectionSettingError: the certificate authority can't be read.
     """
     loop = asyncio.get_running_loop()
     link: MqttLink | None = None
+    tls = connection.ssl_context()
     try:
-        tls = connection.ssl_context()
         async with asyncio.timeout(options.connect_timeout_s):
             _, link = await loop.create_connection(
                 lambda: MqttLink(options, on_publish, on_puback),
@@ -369,10 +393,12 @@ async def connect_mqtt(
             link.start(connection.username, connection.password)
             await link.connack
     except OSError as exc:  # a timeout and an ssl.SSLError are OSErrors, too
-        raise MqttError(
-            f"the MQTT broker at {connection} cannot be reached ({str(exc) or 'no answer in time'})"
-            "; is it running, and is QALA_MQTT_URL right?"
-        ) from exc
+        why = access_error(MQTT, connection, exc, tls=connection.tls)
+        raise (MqttError if why.retryable else MqttUntrustedError)(str(why)) from exc
+    except MqttError as exc:
+        if isinstance(exc, MqttRefusedError):
+            raise
+        raise MqttError(str(closed_early(MQTT, connection, tls=connection.tls))) from exc
     finally:
         if link is not None and (link.connack.cancelled() or link.connack.exception()):
             link.fail(MqttError("the MQTT broker did not let the client in"))

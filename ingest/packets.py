@@ -15,6 +15,8 @@ _CONTINUED: Final = 0x80
 """Bit of a length byte that says another follows (MQTT 5.0 §1.5.5)."""
 _TRANSIENT: Final = frozenset({128, 131, 136, 137, 151, 159})
 """Refusals of a CONNECT that can pass: unspecified, implementation, unavailable, busy, quota."""
+_OF_USER: Final = frozenset({134, 135})
+"""Bad user name or password, and Mosquitto's way of saying it, not authorised."""
 
 
 class PacketBuffer:
@@ -94,9 +96,13 @@ def check_connack(packet: mqtt5.ConnAckPacket, client_id: str) -> None:
     """Raise `MqttRefusedError` where the server did not let ``client_id`` in."""
     code = int(packet.reason_code)
     if code >= _REFUSED:
+        mend = (
+            "check the user and the password in QALA_MQTT_URL"
+            if code in _OF_USER
+            else "check QALA_MQTT_URL and the broker's access list"
+        )
         raise MqttRefusedError(
-            f"the MQTT broker refused client '{client_id}' ({packet.reason_code.name}); "
-            "check QALA_MQTT_URL and the broker's access list",
+            f"the MQTT broker refused client '{client_id}' ({packet.reason_code.name}); {mend}",
             code=code,
             retryable=code in _TRANSIENT,
         )

@@ -11,12 +11,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from ingest.acks import Pending
-from ingest.errors import KafkaFailedError, KafkaTopicError
+from ingest.errors import KafkaFailedError, KafkaRefusedError, KafkaTopicError
 from ingest.lanes import Backlog, Headers, Lane, Packer, Record
 from ingest.metrics import BridgeCounts
 from ingest.settings import BridgeSettings
 from schemas.clock import Clock
 from schemas.connections import KafkaConnection
+from schemas.errors import ServerAccessError
+from schemas.kafka_access import knock
 from schemas.topics import DEAD_LETTERS, TELEMETRY
 
 _BATCH_BYTES = 900_000
@@ -145,15 +147,20 @@ async def open_writer(
     """Connect to Kafka and find the topics.
 
     Raises:
+        KafkaRefusedError: Kafka, or its certificate, does not let us in.
         KafkaFailedError: Kafka cannot be reached.
         KafkaTopicError: a topic is missing.
     """
+    try:
+        await knock(kafka, topics=(TELEMETRY, DEAD_LETTERS))
+    except ServerAccessError as exc:
+        raise (KafkaFailedError if exc.retryable else KafkaRefusedError)(str(exc)) from exc
     producer = AIOKafkaProducer(
         **kafka.client_args(),
         client_id=settings.client_id,
         enable_idempotence=True,
         acks="all",
-        compression_type="lz4",
+        compression_type="zstd",
         max_batch_size=_BATCH_BYTES,
         max_request_size=_REQUEST_BYTES,
         request_timeout_ms=settings.kafka_request_timeout_ms,

@@ -16,18 +16,27 @@ class BridgeSettings(BaseModel):
     each other's session over, so each copy needs its own, and the same one at each start.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "1"
+    """Name of this bridge, and of its session at the broker; each copy has one of its own."""
     session_expiry_s: Annotated[int, Field(ge=60, le=2**32 - 2)] = 7 * _DAY_S
     """How long the broker keeps messages for this bridge while it is away."""
-    receive_max: Annotated[int, Field(ge=1, le=65_535)] = 4096
-    """Messages taken in but not yet in Kafka; the broker holds back the others."""
+    receive_max: Annotated[int, Field(ge=1, le=65_535)] = 16_384
+    """Messages taken in but not yet in Kafka; the broker holds back the others.
+
+    With ``linger_ms`` it bounds the rate: so many messages in a linger and a round trip.
+    """
     keep_alive_s: Annotated[int, Field(ge=2, le=65_535)] = 20
+    """With nothing to send for so long, the broker is asked whether it is still there."""
     connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """How long the broker may take to let the bridge in."""
     reconnect_max_s: Annotated[float, Field(gt=0)] = 5.0
     """Longest pause between two attempts to reach MQTT or Kafka."""
-    linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 100
+    gather_ms: Annotated[int, Field(ge=0, le=1000)] = 10
+    """How long the MQTT socket is left alone after little came, so that messages are taken
+    together: a system call for each costs more than the message."""
+    linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 250
     """How long the first reading of an envelope waits for others."""
     envelope_bytes: Annotated[int, Field(ge=1024, le=900_000)] = 64 * 1024
     """An envelope of this size is sent without waiting longer."""
@@ -38,7 +47,7 @@ class BridgeSettings(BaseModel):
     backlog_bytes: Annotated[int, Field(ge=1_000_000)] = 64_000_000
     """With more than this on its way to Kafka, nothing more is read from the MQTT socket.
 
-    Values, headers, and about 1000 bytes for each record.
+    Counted are values, headers, and about 1000 bytes for each record.
     """
     tick_s: Annotated[float, Field(gt=0)] = 1.0
     """Real seconds between two ticks on each partition."""

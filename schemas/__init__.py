@@ -23,7 +23,15 @@ from schemas.readings import (
     Temperature,
     Ticket,
 )
-from schemas.records import Alert, ChatReceipt, DeviceRecord, Rollup, RollupValue, Throughput
+from schemas.records import (
+    Alert,
+    ChatReceipt,
+    DeviceRecord,
+    Rollup,
+    RollupValue,
+    Throughput,
+    WorkerProgress,
+)
 from schemas.topics import DeviceTopic, mqtt_topic, parse_mqtt_topic, partition_of
 
 __all__ = [
@@ -58,6 +66,7 @@ __all__ = [
     "Throughput",
     "Ticket",
     "TopicError",
+    "WorkerProgress",
     "decode_envelope",
     "decode_line",
     "envelope_headers",

@@ -42,7 +42,8 @@ _KAFKA: Final = (
     ),
     _Topic(
         topics.ROLLUPS,
-        "Closed windows, late partials and throughput. Kept for 2 days.",
+        "Closed windows, late partials, throughput, and how far the worker has come. A consumer "
+        "leaves out rows that it does not know. Kept for 2 days.",
         "series and window",
         "rollups.json",
     ),

@@ -1,4 +1,4 @@
-"""How to reach MQTT, Kafka and InfluxDB: typed settings that build their clients' arguments."""
+"""How to reach MQTT, Kafka, InfluxDB, Grafana: settings that build their clients' arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.errors import ConnectionSettingError
 
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 # A validation error would quote the input: a URL with its password.
-_CONFIG = ConfigDict(frozen=True, hide_input_in_errors=True)
+_CONFIG = ConfigDict(frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class MqttConnection(BaseModel):
@@ -22,7 +22,9 @@ class MqttConnection(BaseModel):
     model_config = _CONFIG
 
     url: SecretStr = SecretStr("mqtt://127.0.0.1:1883")
+    """Address of the broker. ``mqtts://`` is with TLS; user and password are percent-encoded."""
     ca: Path | None = None
+    """PEM file of the authority that signed the broker's certificate; by default the system's."""
 
     @field_validator("url")
     @classmethod
@@ -56,15 +58,18 @@ class MqttConnection(BaseModel):
         word = urlsplit(self.url.get_secret_value()).password
         return unquote(word).encode() if word else None
 
+    @property
+    def tls(self) -> bool:
+        """Whether the broker is spoken to with TLS."""
+        return self.url.get_secret_value().startswith("mqtts://")
+
     def ssl_context(self) -> ssl.SSLContext | None:
         """A verifying TLS context for ``mqtts://``, None for ``mqtt://``.
 
         Raises:
             ConnectionSettingError: the CA can't be read.
         """
-        if not self.url.get_secret_value().startswith("mqtts://"):
-            return None
-        return _trusting(self.ca, "MQTT")
+        return _trusting(self.ca, "MQTT") if self.tls else None
 
     def __str__(self) -> str:
         """The address without its user and password."""
@@ -77,10 +82,22 @@ class KafkaConnection(BaseModel):
     model_config = _CONFIG
 
     bootstrap: str = "127.0.0.1:9092"
+    """Brokers to ask first, as ``host:port``, separated by commas."""
     security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How brokers are spoken to: SSL is with TLS, SASL with user and password."""
+    mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How user and password are proved where ``security`` is one of SASL."""
     user: str | None = None
+    """User, where ``security`` is one of SASL."""
     password: SecretStr | None = None
+    """Password of ``user``."""
     ca: Path | None = None
+    """PEM file of the authority that signed the brokers' certificates; by default the system's."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether clients speak TLS."""
+        return self.security.endswith("SSL")
 
     def client_args(self) -> dict[str, Any]:
         """Keyword arguments of every aiokafka client.
@@ -98,11 +115,11 @@ class KafkaConnection(BaseModel):
                     f"Kafka security {self.security} needs QALA_KAFKA_USER and QALA_KAFKA_PASSWORD"
                 )
             args |= {
-                "sasl_mechanism": "SCRAM-SHA-256",
+                "sasl_mechanism": self.mechanism,
                 "sasl_plain_username": self.user,
                 "sasl_plain_password": self.password.get_secret_value(),
             }
-        if self.security.endswith("SSL"):
+        if self.tls:
             args["ssl_context"] = _trusting(self.ca, "Kafka")
         return args
 
@@ -117,9 +134,15 @@ class InfluxConnection(BaseModel):
     model_config = _CONFIG
 
     url: str = "http://127.0.0.1:8086"
+    """Address of InfluxDB 1.8 or 2.7, without user and password."""
     token: SecretStr = SecretStr("")
+    """A token of 2.x, or ``user:password`` of 1.8; empty where the server asks for neither."""
     org: str = "qala"
+    """Organisation of 2.x; 1.8 has none."""
     database: str = "qala"
+    """Database of 1.8; on 2.x the begin of the buckets' names, ``qala/raw`` and so on."""
+    ca: Path | None = None
+    """PEM file of the authority that signed the server's certificate; by default the system's."""
 
     @field_validator("url")
     @classmethod
@@ -134,9 +157,50 @@ class InfluxConnection(BaseModel):
             )
         return url.rstrip("/")
 
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """A verifying TLS context for ``https://``, None for ``http://``.
+
+        Raises:
+            ConnectionSettingError: the CA can't be read.
+        """
+        return _trusting(self.ca, "InfluxDB") if self.tls else None
+
+    @property
+    def tls(self) -> bool:
+        """Whether the server is spoken to with TLS."""
+        return self.url.startswith("https://")
+
     def bucket(self, policy: str) -> str:
         """What ``/api/v2/write`` calls the retention policy ``policy``: ``database/policy``."""
         return f"{self.database}/{policy}"
+
+    def __str__(self) -> str:
+        """The address."""
+        return self.url
+
+
+class GrafanaConnection(BaseModel):
+    """``QALA_GRAFANA_*``: the Grafana that boards are sent to."""
+
+    model_config = _CONFIG
+
+    url: str = "http://127.0.0.1:3000"
+    """Address of Grafana, without user and password."""
+    token: SecretStr = SecretStr("")
+    """A service account's token, or ``user:password``."""
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        parts = _split(url, ("http", "https"))
+        if parts is None or parts.query or parts.fragment:
+            raise ValueError("QALA_GRAFANA_URL is not an address; write http://host:3000")
+        if "@" in parts.netloc:
+            raise ValueError(
+                "QALA_GRAFANA_URL holds a user or a password; write them as user:password into "
+                "QALA_GRAFANA_TOKEN"
+            )
+        return url.rstrip("/")
 
     def __str__(self) -> str:
         """The address."""

@@ -20,6 +20,10 @@ HEADER_BRIDGE: Final = "bridge"
 HEADER_LINES: Final = "n"
 HEADER_SPEED: Final = "speed"
 
+MIN_SPEED: Final = 1e-3
+MAX_SPEED: Final = 1e6
+"""A bridge's speed beyond these is not believed."""
+
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -115,3 +119,15 @@ def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
             except UnicodeDecodeError:
                 return None
     return None
+
+
+def speed_in(headers: Iterable[tuple[str, bytes]]) -> float | None:
+    """The speed of a bridge's simulated clock; None where its clock is real or says nonsense."""
+    text = header(headers, HEADER_SPEED)
+    if text is None:
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        return None
+    return speed if MIN_SPEED <= speed <= MAX_SPEED else None

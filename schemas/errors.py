@@ -22,6 +22,27 @@ class TopicError(SchemaError):
 class ConnectionSettingError(SchemaError):
     """A connection setting (a URL, a certificate, a security protocol) cannot be used."""
 
+    retryable = False
+
+
+class ServerAccessError(Exception):
+    """A server cannot be used now; the message says why and what to do, without a secret.
+
+    ``retryable`` says whether that may pass without anybody's doing.
+    """
+
+    retryable = True
+
+
+class ServerAwayError(ServerAccessError):
+    """Nobody answers at the address, or hangs up before saying why."""
+
+
+class ServerRefusedError(ServerAccessError):
+    """The server, or its certificate, does not let this client in."""
+
+    retryable = False
+
 
 class ClockError(SchemaError):
     """A ``--clock START,SPEED`` setting cannot be understood."""

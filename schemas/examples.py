@@ -119,6 +119,22 @@ EXAMPLES: Final[dict[str, list[Any]]] = {
             "people": 6,
         }
     ],
+    "progress.json": [
+        {
+            "row": "progress",
+            "partition": 3,
+            "partitions": 8,
+            "clock": _TS + 2000,
+            "records": 41,
+            "lines": 1200,
+            "accepted": 1195,
+            "duplicates": 4,
+            "rejected": 1,
+            "late": 2,
+            "rollups": 130,
+            "alerts": 1,
+        }
+    ],
     "alert.json": [
         {
             "id": "0123abcd",
@@ -145,6 +161,7 @@ EXAMPLES: Final[dict[str, list[Any]]] = {
             "device": "ion-1",
             "state": "online",
             "since": _TS,
+            "at": _TS + 6000,
             "heard": _TS + 5000,
             "boot": 1_767_200_000,
             "interval_ms": 1000,

@@ -25,7 +25,15 @@ from schemas.readings import (
     Reply,
     Status,
 )
-from schemas.records import Alert, ChatReceipt, DeviceRecord, Rollup, RollupValue, Throughput
+from schemas.records import (
+    Alert,
+    ChatReceipt,
+    DeviceRecord,
+    Rollup,
+    RollupValue,
+    Throughput,
+    WorkerProgress,
+)
 from schemas.topics import KINDS
 
 Schema = dict[str, Any]
@@ -41,6 +49,7 @@ FILE_OF_STRUCT: Final[dict[type, str]] = {
     Line: "envelope-line.json",
     Rollup: "rollup.json",
     Throughput: "throughput.json",
+    WorkerProgress: "progress.json",
     Alert: "alert.json",
     DeviceRecord: "device.json",
     ChatReceipt: "chat-receipt.json",

@@ -14,13 +14,34 @@ from typing import Any, Final, cast
 import msgspec
 
 from schemas.envelope import Line
-from schemas.measurements import NAMING_FIELDS, SERIES_PRIME, TAG_FIELDS, fields_of
+from schemas.measurements import (
+    DEVICE_STATE_CODES,
+    NAMING_FIELDS,
+    SERIES_PRIME,
+    TAG_FIELDS,
+    fields_of,
+)
 from schemas.readings import READING_STRUCTS
-from schemas.records import Alert, DeviceRecord, Rollup, Throughput
+from schemas.records import (
+    WORKER_COUNTS,
+    Alert,
+    DeviceRecord,
+    Rollup,
+    Throughput,
+    WorkerProgress,
+)
 
 _Row = Callable[..., str]
 _NULL: Final = "null"
 _THROUGHPUT_FIELDS: Final = ("readings", "bytes", "devices", "people_in", "people_out", "people")
+_DEVICE_COUNTS: Final = (
+    "readings",
+    "duplicates",
+    "unprovable",
+    "missing",
+    "late",
+    "generation",
+)
 
 
 def escape_tag(text: str) -> str:
@@ -165,24 +186,59 @@ def alert_row(alert: Alert) -> str:
     return (
         f"alert,site={alert.site},rule={alert.rule},severity={alert.severity},"
         f'device={alert.device} id="{escape_string(alert.id)}",state="{alert.state}",'
+        f"firing={int(alert.state == 'firing')}i,started_ms={alert.started}i,"
         f'value={float(alert.value)!r},summary="{escape_string(alert.summary)}" '
         f"{alert.at * 1_000_000 + alert.ordinal}"
     )
 
 
 def device_row(record: DeviceRecord) -> str:
-    """The row of a device's state, at the moment since when it has held."""
+    """The row of what is known of a device, at the moment when it was told.
+
+    A record that does not say that moment stands at the one since when its state has held.
+    """
+    parts = [
+        f'state="{record.state}"',
+        f"code={DEVICE_STATE_CODES[record.state]}i",
+        f"since_ms={record.since}i",
+        f"wrong_clock={'true' if record.wrong_clock else 'false'}",
+    ]
+    parts += [f"{name}={getattr(record, name)}i" for name in _DEVICE_COUNTS]
+    if record.heard is not None:
+        parts.append(f"heard_ms={record.heard}i")
+    if record.interval_ms is not None:
+        parts.append(f"interval_s={record.interval_ms / 1000!r}")
+    at_ms = record.since if record.at is None else record.at
     return (
         f"device_state,site={record.site},kind={record.kind},device={record.device} "
-        f'state="{record.state}" {record.since * 1_000_000}'
+        f"{','.join(parts)} {at_ms * 1_000_000}"
     )
 
 
 def pipeline_row(tags: Mapping[str, str], fields: Mapping[str, float], at_ns: int) -> str:
-    """A row of Qala's own counters: all fields floats, at a wall-clock time."""
+    """A row of Qala's own counters: all fields floats, at ``at_ns`` (ns since the epoch)."""
     labels = "".join(f",{escape_tag(name)}={escape_tag(text)}" for name, text in tags.items())
     parts = ",".join(f"{escape_tag(name)}={float(value)!r}" for name, value in fields.items())
     return f"pipeline{labels} {parts} {at_ns}"
+
+
+def worker_row(progress: WorkerProgress, behind_s: float | None) -> str:
+    """The row by which the worker is live up to a clock, once all before it is in InfluxDB.
+
+    ``behind_s`` is the wall clock less that clock, or None where it is simulated.
+    """
+    fields = {"share": 1 / progress.partitions}
+    fields |= {name: getattr(progress, name) for name in WORKER_COUNTS}
+    if behind_s is not None:
+        fields["behind_s"] = behind_s
+    tags = {"stage": "streams", "partition": str(progress.partition)}
+    return pipeline_row(tags, fields, progress.clock * 1_000_000)
+
+
+def telemetry_row(partition: int, partitions: int, clock_ms: int) -> str:
+    """The row by which one of ``partitions`` has its readings in InfluxDB up to a clock."""
+    tags = {"stage": "sink-influx", "partition": str(partition)}
+    return pipeline_row(tags, {"share": 1 / partitions}, clock_ms * 1_000_000)
 
 
 _OPTIONAL: Final[dict[str, frozenset[str]]] = {}

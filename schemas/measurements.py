@@ -37,6 +37,17 @@ POLICY_OF_MEASUREMENT: Final[dict[str, str]] = {
     "announcement": "r1h",
 }
 
+DEVICE_STATE_CODES: Final[dict[str, int]] = {
+    "online": 3,
+    "stale": 2,
+    "offline": 1,
+    "never_seen": 0,
+}
+"""The field ``code`` of ``device_state``: what can be reckoned with where ``state`` is a text."""
+
+LIVENESS_EVERY_MS: Final = 2_000
+"""So often, in ms of its own clock, each partition has a ``pipeline`` row of how far it is."""
+
 TAG_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "passage": ("direction",),
     "scene": (),

@@ -1,4 +1,4 @@
-"""Values of the Kafka topics behind the worker: rollups, throughput, alerts, devices, chat."""
+"""Values of the topics behind the worker: rollups, its progress, alerts, devices, chat."""
 
 from __future__ import annotations
 
@@ -51,7 +51,41 @@ class Throughput(Struct, frozen=True, gc=False, kw_only=True, tag_field="row", t
     people: int
 
 
-RollupValue = Rollup | Throughput
+class WorkerProgress(
+    Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="row", tag="progress"
+):
+    """How far the worker has come with one of ``partitions`` partitions of the telemetry.
+
+    It has folded everything up to ``clock`` (ms on that partition's clock), and stands behind
+    all that came of it. ``speed`` is there where the bridges' clock is simulated. The counts
+    are those since the worker took the partition over: they begin at 0 again after a restart.
+    """
+
+    partition: int
+    partitions: int
+    clock: Ms
+    speed: float | None = None
+    records: int = 0
+    lines: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    late: int = 0
+    unprovable: int = 0
+    resets: int = 0
+    outages: int = 0
+    rollups: int = 0
+    alerts: int = 0
+
+
+WORKER_COUNTS: Final = tuple(
+    name
+    for name in WorkerProgress.__struct_fields__
+    if name not in {"partition", "partitions", "clock", "speed"}
+)
+"""The names of the counts in a `WorkerProgress`."""
+
+RollupValue = Rollup | Throughput | WorkerProgress
 
 AlertState = Literal["pending", "firing", "resolved"]
 Severity = Literal["info", "warning", "critical"]
@@ -87,10 +121,12 @@ DeviceStateName = Literal["online", "stale", "offline", "never_seen"]
 
 
 class DeviceRecord(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """What is known of one device; ``since`` and ``heard`` are ms on the log's clock.
+    """What is known of one device; ``since``, ``heard`` and ``at`` are ms on the log's clock.
 
+    ``at`` is when this was told (None in values of programs that did not say it).
     ``interval_ms`` is the usual interval between its messages (None before four of them),
-    ``missing`` counts seq numbers that have not come for more than ten minutes.
+    ``missing`` counts seq numbers that have not come for more than ten minutes, ``late`` the
+    readings whose 10 s window had closed.
     """
 
     site: str
@@ -98,6 +134,7 @@ class DeviceRecord(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     device: str
     state: DeviceStateName
     since: Ms
+    at: Ms | None = None
     heard: Ms | None = None
     boot: int | None = None
     firmware: str | None = None
@@ -107,6 +144,7 @@ class DeviceRecord(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     duplicates: int = 0
     unprovable: int = 0
     missing: int = 0
+    late: int = 0
     wrong_clock: bool = False
 
 
@@ -121,9 +159,14 @@ class ChatReceipt(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def rollup_key(value: RollupValue) -> bytes:
-    """Kafka key of a rollup: its series and its window; the same for the same partial."""
+    """Kafka key of a rollup: its series and its window; the same for the same partial.
+
+    That of a `WorkerProgress` is its partition and its clock.
+    """
     if isinstance(value, Throughput):
         return f"{value.site}/{value.kind}/throughput/{value.window}/{value.start}".encode()
+    if isinstance(value, WorkerProgress):
+        return f"progress/{value.partition}/{value.clock}".encode()
     tags = "".join(f"/{text}" for text in value.tags.values())
     return (
         f"{value.site}/{value.device}/{value.type}{tags}/{value.window}/{value.start}+{value.shift}"

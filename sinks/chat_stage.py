@@ -17,7 +17,7 @@ from schemas.connections import KafkaConnection
 from schemas.deadletters import EXPLAINED, Reason
 from schemas.readiness import Readiness
 from schemas.records import decode_alert
-from schemas.topics import ALERTS
+from schemas.topics import ALERTS, CHAT, DEAD_LETTERS
 from sinks.backoff import Backoff
 from sinks.channel_queue import ChannelQueue
 from sinks.chat import channels_of
@@ -60,6 +60,7 @@ async def run_chat_sink(
 
     Raises:
         ChatUrlError: a URL is not one of Apprise's.
+        ServerRefusedError: Kafka does not let the sink in.
     """
     random = Random()  # noqa: S311  # jitter, no secret
     channels = channels_of(settings)
@@ -69,12 +70,20 @@ async def run_chat_sink(
     sender = consumer = None
     try:
         sender = await started(
-            lambda: producer(kafka), readiness=readiness, random=random, stop=stop
+            producer,
+            kafka,
+            topics=(CHAT, DEAD_LETTERS),
+            readiness=readiness,
+            random=random,
+            stop=stop,
         )
         consumer = await started(
-            lambda: group_consumer(
+            lambda kafka: group_consumer(
                 kafka, settings.group, session_timeout_ms=settings.session_timeout_ms
             ),
+            kafka,
+            topics=(ALERTS, CHAT),
+            group=settings.group,
             readiness=readiness,
             random=random,
             stop=stop,

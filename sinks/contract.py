@@ -18,10 +18,12 @@ class Trouble(NamedTuple):
     """Why lines are to be kept and written again later.
 
     ``retry_after_s`` is the wait that the other side asked for, or None where it named none.
+    ``final`` trouble only an operator can mend: a sink that meets it at its start does not start.
     """
 
     reason: str
     retry_after_s: float | None = None
+    final: bool = False
 
 
 @dataclass(slots=True)

@@ -16,6 +16,12 @@ class UnsupportedInfluxError(SinkError):
     """The InfluxDB at the configured address is older than 1.8, or is not InfluxDB."""
 
 
+class InfluxRefusedError(SinkError):
+    """InfluxDB does not let the sink in: its token, or the server's certificate, is wrong."""
+
+    retryable = False
+
+
 class ChatUrlError(SinkError):
     """A chat URL is not one that Apprise can use (the message does not quote it)."""
 

@@ -16,7 +16,9 @@ from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.rest import ApiException
 from influxdb_client.service.health_service import HealthService
 
+from schemas.access import HTTP_TO_HTTPS, INFLUX, access_error, plain_to_tls
 from schemas.connections import InfluxConnection
+from schemas.measurements import DEFAULT_POLICY
 from sinks.contract import Rejected, Trouble, Written
 from sinks.errors import UnsupportedInfluxError
 from sinks.verdict import Verdict, judge
@@ -39,6 +41,7 @@ class InfluxSink:
             org=connection.org,
             timeout=round(timeout_s * 1000),
             enable_gzip=False,
+            ssl_context=connection.ssl_context(),
         )
         self._writer = self._client.write_api()
 
@@ -63,6 +66,14 @@ class InfluxSink:
                 "/api/v2/write; Qala needs InfluxDB 1.8 or 2.x"
             )
         return said.removeprefix("v")
+
+    async def refusal(self) -> Trouble | None:
+        """Why InfluxDB would not take rows of this token now; None where it would.
+
+        Asked by writing a comment, which leaves nothing: nothing less is checked against the
+        right to write.
+        """
+        return (await self._post(DEFAULT_POLICY, ["# may this token write?"])).trouble
 
     async def write(self, policy: str, lines: Sequence[str]) -> Written:
         """Write ``lines``; the refused and the expired are found by halving, in their order."""
@@ -131,13 +142,15 @@ class InfluxSink:
         return _UNKNOWN
 
     def _trouble(self, exc: ApiException) -> Trouble:
+        body = _text(exc.body)
+        if HTTP_TO_HTTPS in body:
+            return Trouble(str(plain_to_tls(INFLUX, self._connection)), final=True)
         verdict = judge(exc.status or 0, "", None, f"database {self._connection.database}")
         return verdict.trouble or Trouble(f"InfluxDB answers {exc.status}")
 
     def _unreachable(self, exc: Exception) -> Trouble:
-        if isinstance(exc, TimeoutError):
-            return Trouble(f"InfluxDB at {self._connection.url} does not answer in time")
-        return Trouble(f"InfluxDB at {self._connection.url} cannot be reached")
+        error = access_error(INFLUX, self._connection, exc, tls=self._connection.tls)
+        return Trouble(str(error), final=not error.retryable)
 
 
 def _text(body: object) -> str:

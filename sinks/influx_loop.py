@@ -1,4 +1,4 @@
-"""The loop of the InfluxDB sink: consume, spread over the policies' writers, commit, report."""
+"""The loop of the InfluxDB sink: consume, spread over the policies' writers, commit."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from aiokafka import (
     ConsumerRecord,
     TopicPartition,
 )
-from aiokafka.errors import KafkaError
 
 from schemas.deadletters import Reason
-from schemas.envelope import HEADER_BRIDGE, HEADER_SPEED, header
+from schemas.envelope import HEADER_BRIDGE, header
 from schemas.measurements import DEFAULT_POLICY, POLICIES
 from schemas.readiness import Readiness
-from schemas.topics import TELEMETRY
+from schemas.topics import DEAD_LETTERS, TELEMETRY
 from sinks.backoff import Backoff
 from sinks.contract import Sink, Trouble, Written
 from sinks.deadletter import DeadLetters
 from sinks.errors import plain_errors
 from sinks.kafka import committed, within_stop
 from sinks.metrics import InfluxMetrics
-from sinks.pipeline import PipelineReport
+from sinks.own_rows import OwnRows
 from sinks.policy_writer import Chunk, PolicyWriter, topic_of
 from sinks.progress import Progress
 from sinks.rows import SOURCE_TOPICS, Letter, RowMaker
@@ -40,7 +39,7 @@ _POLL_MS = 200
 
 
 class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    """The consumer's loop, a writer for each policy, and the report of both."""
+    """The consumer's loop, a writer for each policy, and the rows about both."""
 
     def __init__(  # noqa: PLR0917  # called once, above
         self,
@@ -59,7 +58,6 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._readiness = readiness
         self._progress = Progress()
         self._maker = RowMaker(settings.remembered_clocks)
-        self._report = PipelineReport(settings.instance)
         self._counters = dict.fromkeys(("received", "accepted", "expired", "rejected"), 0)
         self._troubles: dict[str, str] = {}
         self._paused = False
@@ -74,10 +72,21 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             )
             for policy in POLICIES
         }
+        self._own = OwnRows(
+            settings,
+            consumer,
+            self._progress,
+            counters=self._counters,
+            metrics=metrics,
+            readiness=readiness,
+            write=self._write_own,
+            may_write=lambda: DEFAULT_POLICY not in self._troubles,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until ``stop``; then drain for as long as the settings allow."""
-        self._consumer.subscribe(topics=list(SOURCE_TOPICS), listener=self)
+        # dead letters are only counted
+        self._consumer.subscribe(topics=[*SOURCE_TOPICS, DEAD_LETTERS], listener=self)
         with plain_errors():
             await self._work(stop)
         await self._commit()
@@ -85,13 +94,19 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             writing = [tasks.create_task(writer.run()) for writer in self._writers.values()]
-            reporting = tasks.create_task(self._report_for_ever())
-            committing = tasks.create_task(self._commit_for_ever())
+            others = [
+                tasks.create_task(work())
+                for work in (
+                    self._commit_for_ever,
+                    self._own.vouch_for_ever,
+                    self._own.report_for_ever,
+                )
+            ]
             await within_stop(self._consume_until(stop), stop)
             for writer in self._writers.values():
                 writer.close()
             await asyncio.wait(writing, timeout=self._settings.drain_s)
-            for task in (*writing, reporting, committing):
+            for task in (*writing, *others):
                 task.cancel()
 
     async def _consume_until(self, stop: asyncio.Event) -> None:
@@ -103,6 +118,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         if revoked:
             await self._commit()
         self._progress.drop(revoked)
+        self._own.drop(revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Begin where the group has committed; a pause begins anew, too."""
@@ -126,27 +142,26 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     async def _take(self, partition: TopicPartition, record: ConsumerRecord) -> None:
         topic = partition.topic
         token = self._progress.begin(partition, record.offset)
-        made = self._maker.rows(topic, record.value, time.time_ns() // 1_000_000)
-        if topic == TELEMETRY and not record.value:
-            self._heard_tick(record)
         self._metrics.records.labels(topic).inc()
+        if topic == DEAD_LETTERS:
+            self._own.letter(record)
+            token.done()
+            return
+        made = self._maker.rows(topic, record.value, time.time_ns() // 1_000_000)
+        if topic == TELEMETRY and self._own.telemetry(partition, record):
+            made.rx_us = made.event_ms = None  # times of a simulated clock say nothing of us
+        if made.progress is not None:
+            self._own.worked(partition, record.offset, made.progress)
         self._received(topic, made.received)
         self._expired(made.expired)
-        simulated = made.rx_us is not None and header(record.headers, HEADER_SPEED) is not None
         for policy, rows in made.by_policy.items():
-            rx_us = None if simulated else made.rx_us
-            self._writers[policy].add(Chunk(rows, topic, token, rx_us))
+            self._writers[policy].add(Chunk(rows, topic, token, made.rx_us, made.event_ms))
         if made.letters:
             bridge = header(record.headers, HEADER_BRIDGE)
             if not await self._letters.write(topic, made.letters, bridge):
                 return  # stopped: the token stays open, and the record is read again
             self._rejected(made.letters)
         token.done()
-
-    def _heard_tick(self, record: ConsumerRecord) -> None:
-        bridge = header(record.headers, HEADER_BRIDGE)
-        if bridge and header(record.headers, HEADER_SPEED) is None:
-            self._report.tick(bridge, record.timestamp)
 
     def _pause_or_resume(self) -> None:
         """Read nothing more above the limit of rows in memory, and again below half of it."""
@@ -164,10 +179,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         """A batch is written: its rejected lines become dead letters before its offsets go."""
         now_us = time.time_ns() // 1000
         for chunk in chunks:
-            if chunk.rx_us is not None:
-                delay_s = (now_us - chunk.rx_us) / 1e6
-                self._report.delay(delay_s)
-                self._metrics.delay.observe(delay_s)
+            self._own.written(now_us, chunk.rx_us, chunk.event_ms)
         self._metrics.accepted.labels(policy).inc(written.accepted)
         self._counters["accepted"] += written.accepted
         self._expired(written.expired)
@@ -179,6 +191,10 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
                         chunk.token.more()
                 return
             self._rejected([letter])
+
+    def _write_own(self, rows: list[str]) -> None:
+        self._received(_OWN, len(rows))
+        self._writers[DEFAULT_POLICY].add(Chunk(rows, _OWN))
 
     def _received(self, topic: str, rows: int) -> None:
         self._metrics.received.labels(topic).inc(rows)
@@ -219,35 +235,3 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             lambda: self._consumer.commit(ready), readiness=self._readiness
         ):
             self._progress.committed(ready)
-
-    async def _report_for_ever(self) -> None:
-        """Every few seconds the lag, and a ``pipeline`` row where the last one is written."""
-        while True:
-            await asyncio.sleep(self._settings.pipeline_s)
-            lag = await self._lag()
-            for topic, count in lag.items():
-                self._metrics.lag.labels(topic).set(count)
-            writer = self._writers[DEFAULT_POLICY]
-            if DEFAULT_POLICY not in self._troubles:
-                rows = self._report.rows(time.time_ns(), self._counters, lag)
-                self._received(_OWN, len(rows))
-                writer.add(Chunk(rows, _OWN))
-
-    async def _lag(self) -> dict[str, int]:
-        """Records of each topic, in this copy's partitions, that are not in InfluxDB yet."""
-        partitions = self._consumer.assignment()
-        try:
-            ends = await self._consumer.end_offsets(partitions) if partitions else {}
-            done = self._progress.next_offsets()
-            lag: dict[str, int] = {}
-            for partition, end in ends.items():
-                if partition in done:
-                    place = done[partition]
-                else:
-                    place = await self._consumer.committed(partition) or 0
-                lag[partition.topic] = lag.get(partition.topic, 0) + max(0, end - place)
-        except KafkaError as exc:
-            self._readiness.waiting("kafka", f"Kafka does not answer ({type(exc).__name__})")
-            return {}
-        self._readiness.working("kafka")
-        return lag

@@ -10,12 +10,15 @@ from prometheus_client import CollectorRegistry
 
 from schemas.connections import InfluxConnection, KafkaConnection
 from schemas.readiness import Readiness
+from schemas.topics import DEAD_LETTERS
 from sinks.backoff import Backoff
 from sinks.deadletter import DeadLetters
+from sinks.errors import InfluxRefusedError
 from sinks.influx import InfluxSink
 from sinks.influx_loop import InfluxLoop
 from sinks.kafka import close_within, group_consumer, producer, started, wait_or_stop
 from sinks.metrics import InfluxMetrics
+from sinks.rows import SOURCE_TOPICS
 from sinks.settings import InfluxSinkSettings
 
 _log = structlog.get_logger(__name__)
@@ -35,6 +38,8 @@ async def run_influx_sink(
 
     Raises:
         UnsupportedInfluxError: the server is older than InfluxDB 1.8, or not InfluxDB.
+        InfluxRefusedError: InfluxDB does not let the sink in.
+        ServerRefusedError: Kafka does not.
     """
     random = Random()  # noqa: S311  # jitter, no secret
     sink = InfluxSink(influx, timeout_s=settings.write_timeout_s)
@@ -45,12 +50,24 @@ async def run_influx_sink(
         if not await _influx_answers(sink, settings, readiness, random, stop):
             return
         letters_producer = await started(
-            lambda: producer(kafka), readiness=readiness, random=random, stop=stop
+            producer,
+            kafka,
+            topics=(DEAD_LETTERS,),
+            readiness=readiness,
+            random=random,
+            stop=stop,
         )
         consumer = await started(
-            lambda: group_consumer(
-                kafka, settings.group, session_timeout_ms=settings.session_timeout_ms
+            lambda kafka: group_consumer(
+                kafka,
+                settings.group,
+                session_timeout_ms=settings.session_timeout_ms,
+                fetch_min_bytes=settings.fetch_min_bytes,
+                fetch_wait_ms=settings.fetch_wait_ms,
             ),
+            kafka,
+            topics=SOURCE_TOPICS,
+            group=settings.group,
             readiness=readiness,
             random=random,
             stop=stop,
@@ -85,9 +102,14 @@ async def _influx_answers(
     while not stop.is_set():
         answer = await sink.version()
         if isinstance(answer, str):
-            _log.info("influxdb answers", version=answer, tested=not answer.startswith("3."))
-            readiness.working(_PART)
-            return True
+            trouble = await sink.refusal()
+            if trouble is None:
+                _log.info("influxdb answers", version=answer, tested=not answer.startswith("3."))
+                readiness.working(_PART)
+                return True
+            answer = trouble
+        if answer.final:
+            raise InfluxRefusedError(answer.reason)
         if answer.reason != told:
             _log.warning("influxdb is waited for", reason=answer.reason)
             told = answer.reason

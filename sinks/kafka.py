@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -12,6 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.connections import KafkaConnection
+from schemas.errors import ServerAwayError
+from schemas.kafka_access import knock
 from schemas.readiness import Readiness
 from sinks.backoff import Backoff
 from sinks.errors import SinkError
@@ -51,9 +53,16 @@ class LastValue(NamedTuple):
 
 
 def group_consumer(
-    kafka: KafkaConnection, group: str, *, session_timeout_ms: int
+    kafka: KafkaConnection,
+    group: str,
+    *,
+    session_timeout_ms: int,
+    fetch_min_bytes: int = 1,
+    fetch_wait_ms: int = 500,
 ) -> AIOKafkaConsumer:
     """A consumer of the group ``group`` that commits by hand and starts at the beginning.
+
+    The broker answers a fetch when it has ``fetch_min_bytes``, or after ``fetch_wait_ms``.
 
     CRCs are not checked again and fetches are large: both halve the CPU of a record.
     """
@@ -65,6 +74,8 @@ def group_consumer(
         check_crcs=False,
         fetch_max_bytes=_FETCH_BYTES,
         max_partition_fetch_bytes=_FETCH_BYTES,
+        fetch_min_bytes=fetch_min_bytes,
+        fetch_max_wait_ms=fetch_wait_ms,
         session_timeout_ms=session_timeout_ms,
         heartbeat_interval_ms=session_timeout_ms // 4,
         metadata_max_age_ms=30_000,
@@ -77,33 +88,52 @@ def producer(kafka: KafkaConnection) -> AIOKafkaProducer:
         **kafka.client_args(),
         acks="all",
         enable_idempotence=True,
-        compression_type="lz4",
+        compression_type="zstd",
         max_request_size=_MAX_REQUEST_BYTES,
     )
 
 
 async def started(
-    make: Callable[[], ClientT], *, readiness: Readiness, random: Random, stop: asyncio.Event
+    make: Callable[[KafkaConnection], ClientT],
+    kafka: KafkaConnection,
+    *,
+    topics: Sequence[str],
+    group: str | None = None,
+    readiness: Readiness,
+    random: Random,
+    stop: asyncio.Event,
 ) -> ClientT | None:
     """A client made by ``make`` and started; waits for Kafka as long as it takes.
 
-    None where ``stop`` was set first.
+    ``topics`` and ``group`` are what it will use. None where ``stop`` was set first.
+
+    Raises:
+        ServerRefusedError: Kafka, or its certificate, does not let us in.
     """
     backoff = Backoff(0.2, 5.0, random)
     while not stop.is_set():
-        client = make()
+        client = None
         try:
+            await knock(kafka, topics=topics, group=group)
+            client = make(kafka)
             await client.start()
+        except ServerAwayError as exc:
+            _wait_for_kafka(str(exc), readiness)
         except KafkaError as exc:
             await close_within(client)
-            if _PART not in readiness.reasons or readiness.reasons[_PART] == "starting":
-                _log.warning("kafka cannot be reached", error=type(exc).__name__)
-            readiness.waiting(_PART, f"Kafka cannot be reached ({type(exc).__name__})")
-            await wait_or_stop(stop, backoff.wait_s())
+            _wait_for_kafka(f"Kafka cannot be reached ({type(exc).__name__})", readiness)
         else:
             readiness.working(_PART)
             return client
+        await wait_or_stop(stop, backoff.wait_s())
     return None
+
+
+def _wait_for_kafka(reason: str, readiness: Readiness) -> None:
+    """Say once what Kafka is waited for."""
+    if readiness.reasons.get(_PART) != reason:
+        _log.warning("kafka is waited for", reason=reason)
+    readiness.waiting(_PART, reason)
 
 
 async def wait_or_stop(stop: asyncio.Event, seconds: float) -> None:

@@ -19,7 +19,8 @@ _LINE_FEED = 1
 class Chunk:
     """Rows of one record for one policy; ``token`` is None for rows of the sink's own.
 
-    ``rx_us`` is when the bridge received the first of them, or None where that says nothing.
+    ``rx_us`` is when the bridge received the first of them, ``event_ms`` when its device
+    measured it; None where that says nothing.
     ``size`` is their bytes as one text, for what is ASCII (nearly all is).
     """
 
@@ -27,6 +28,7 @@ class Chunk:
     topic: str
     token: Token | None = None
     rx_us: int | None = None
+    event_ms: int | None = None
     size: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,11 +162,11 @@ def _cut(chunk: Chunk, settings: InfluxSinkSettings) -> Iterator[Chunk]:
     size = 0
     for row in rows:
         if part and (len(part) >= settings.batch_lines or size + len(row) > settings.batch_bytes):
-            yield Chunk(part, chunk.topic, chunk.token, chunk.rx_us)
+            yield Chunk(part, chunk.topic, chunk.token, chunk.rx_us, chunk.event_ms)
             part, size = [], 0
         part.append(row)
         size += len(row) + _LINE_FEED
-    yield Chunk(part, chunk.topic, chunk.token, chunk.rx_us)
+    yield Chunk(part, chunk.topic, chunk.token, chunk.rx_us, chunk.event_ms)
 
 
 def topic_of(rejected: Rejected, chunks: list[Chunk]) -> str:

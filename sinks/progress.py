@@ -44,6 +44,14 @@ class Progress:
         self._open.setdefault(partition, deque()).append(token)
         return token
 
+    def start(self, partition: TopicPartition, offset: int, generation: int) -> None:
+        """Everything before ``offset`` was done before the partition was ours.
+
+        It is what Kafka said in ``generation``; in a later one it says nothing any more.
+        """
+        if generation == self.generation and partition not in self._next:
+            self._next[partition] = self._committed[partition] = offset
+
     def next_offsets(self) -> dict[TopicPartition, int]:
         """By partition the offset after its last contiguously done record."""
         for partition, tokens in self._open.items():

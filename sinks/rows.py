@@ -14,12 +14,17 @@ from schemas.envelope import Line, decode_envelope, decode_line
 from schemas.lineprotocol import alert_row, device_row, reading_rows, rollup_row
 from schemas.measurements import DEFAULT_POLICY, POLICIES, POLICY_OF_MEASUREMENT, POLICY_OF_WINDOW
 from schemas.readings import Reading
-from schemas.records import decode_alert, decode_device, decode_rollup
+from schemas.records import WorkerProgress, decode_alert, decode_device, decode_rollup
 from schemas.topics import ALERTS, DEVICES, ROLLUPS, TELEMETRY
 
 SOURCE_TOPICS: Final = (TELEMETRY, ROLLUPS, ALERTS, DEVICES)
 """The topics whose records become rows."""
 
+LATE_MS: Final = 60_000
+"""A reading older than this when the bridge received it is late: its age says nothing of us."""
+
+_Made = tuple[str, int, str] | WorkerProgress
+"""Retention policy, time in ms and row of a record; or how far the worker was."""
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -36,7 +41,9 @@ class Rows:
     """What one record came to: ``rows by policy + expired + letters = received``.
 
     ``received`` counts what should be a row: readings of an envelope, or the record itself.
-    ``rx_us`` is the bridge's receive time of the first reading, None where there is none.
+    ``rx_us`` is the bridge's receive time of the first reading, None where there is none;
+    ``event_ms`` is that reading's own time, None where it is late or not believed.
+    ``progress`` is how far the worker was: it becomes a row later (`sinks.liveness`).
     """
 
     by_policy: dict[str, list[str]] = field(default_factory=dict)
@@ -44,6 +51,8 @@ class Rows:
     expired: int = 0
     letters: list[Letter] = field(default_factory=list)
     rx_us: int | None = None
+    event_ms: int | None = None
+    progress: WorkerProgress | None = None
 
 
 class RowMaker:
@@ -66,10 +75,13 @@ class RowMaker:
         if topic == TELEMETRY:
             return self._readings(value, now_ms)
         try:
-            policy, at_ms, row = _ROW_OF[topic](value)
+            made = _ROW_OF[topic](value)
         except _UNDECODABLE:
             return Rows(received=1, letters=[_letter(value)])
-        if at_ms < _horizon_ms(policy, now_ms):
+        if isinstance(made, WorkerProgress):
+            return Rows(progress=made)
+        policy, at_ms, row = made
+        if at_ms < horizon_ms(policy, now_ms):
             return Rows(received=1, expired=1)
         return Rows({policy: [row]}, received=1)
 
@@ -80,7 +92,7 @@ class RowMaker:
         except _UNDECODABLE:
             lines = _lines_one_by_one(value, made.letters)
             made.received = len(made.letters)
-        horizon_ms = _horizon_ms(DEFAULT_POLICY, now_ms)
+        oldest_ms = horizon_ms(DEFAULT_POLICY, now_ms)
         fresh = []
         for line in lines:
             reading = line.reading
@@ -89,13 +101,14 @@ class RowMaker:
             made.received += 1
             if line.at is not None or self._first_at:
                 line = self._with_first_at(line, reading)  # noqa: PLW2901  # the same reading
-            if (reading.ts if line.at is None else line.at) < horizon_ms:
+            if (reading.ts if line.at is None else line.at) < oldest_ms:
                 made.expired += 1
                 continue
             fresh.append(line)
         if fresh:
             made.by_policy[DEFAULT_POLICY] = reading_rows(fresh)
             made.rx_us = fresh[0].rx
+            made.event_ms = _event_ms(fresh[0])
         return made
 
     def _with_first_at(self, line: Line, reading: Reading) -> Line:
@@ -129,28 +142,38 @@ def _letter(value: bytes) -> Letter:
     return Letter(value, Reason.NOT_A_RECORD, EXPLAINED[Reason.NOT_A_RECORD])
 
 
-def _horizon_ms(policy: str, now_ms: int) -> int:
+def _event_ms(line: Line) -> int | None:
+    reading = line.reading
+    if reading is None or line.at is not None or line.rx // 1000 - reading.ts >= LATE_MS:
+        return None
+    return reading.ts
+
+
+def horizon_ms(policy: str, now_ms: int) -> int:
     """The oldest time that the policy keeps. What expires on its way there the server counts."""
     keep_s = POLICIES[policy].keep_s
     return now_ms - keep_s * 1000 if keep_s is not None else -(2**63)
 
 
-def _rollup(value: bytes) -> tuple[str, int, str]:
+def _rollup(value: bytes) -> _Made:
     rollup = decode_rollup(value)
+    if isinstance(rollup, WorkerProgress):
+        return rollup
     return POLICY_OF_WINDOW[rollup.window], rollup.start, rollup_row(rollup)
 
 
-def _alert(value: bytes) -> tuple[str, int, str]:
+def _alert(value: bytes) -> _Made:
     alert = decode_alert(value)
     return POLICY_OF_MEASUREMENT["alert"], alert.at, alert_row(alert)
 
 
-def _device(value: bytes) -> tuple[str, int, str]:
+def _device(value: bytes) -> _Made:
     record = decode_device(value)
-    return POLICY_OF_MEASUREMENT["device_state"], record.since, device_row(record)
+    at_ms = record.since if record.at is None else record.at
+    return POLICY_OF_MEASUREMENT["device_state"], at_ms, device_row(record)
 
 
-_ROW_OF: Final[dict[str, Callable[[bytes], tuple[str, int, str]]]] = {
+_ROW_OF: Final[dict[str, Callable[[bytes], _Made]]] = {
     ROLLUPS: _rollup,
     ALERTS: _alert,
     DEVICES: _device,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 class InfluxSinkSettings(BaseModel):
     """``qala sink influx``: how it batches, waits and reports."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     instance: str = Field("sink-influx", min_length=1)
     """Name of this copy: the tag ``instance`` of its ``pipeline`` rows."""
@@ -26,8 +26,13 @@ class InfluxSinkSettings(BaseModel):
     """Rows in memory above which nothing more is read from Kafka."""
     fetch_records: int = Field(64, ge=1)
     """Most records taken from the client in one turn."""
+    fetch_min_bytes: int = Field(256 * 1024, ge=1)
+    """Kafka answers when it has so much that is new, so that records are read together ..."""
+    fetch_wait_ms: int = Field(250, ge=1, le=10_000)
+    """... or after so long."""
     commit_ms: int = Field(500, ge=10)
-    """How often offsets of what InfluxDB has are committed."""
+    """How often offsets of what InfluxDB has are committed, and how far partitions have come is
+    looked at."""
     write_timeout_s: float = Field(15.0, gt=0)
     """How long one write may take."""
     backoff_first_s: float = Field(0.2, gt=0)
@@ -47,7 +52,7 @@ class InfluxSinkSettings(BaseModel):
 class ChatSinkSettings(BaseModel):
     """``qala sink chat``: where alerts are told, and how failures are met."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     instance: str = Field("sink-chat", min_length=1)
     """Name of this copy, in logs."""

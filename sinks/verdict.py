@@ -31,6 +31,7 @@ _WAITS: Final = {
     "and QALA_INFLUX_DATABASE",
     HTTPStatus.TOO_MANY_REQUESTS: "asks for a slower pace (429)",
 }
+_REFUSALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ def judge(status: int, body: str, retry_after: str | None, bucket: str) -> Verdi
         status = HTTPStatus.NOT_FOUND
     told = _WAITS.get(HTTPStatus(status)) if status in _WAITS else None
     reason = told.format(bucket=bucket) if told else f"answers {status}"
-    return Verdict(trouble=Trouble(f"InfluxDB {reason}", _seconds(retry_after)))
+    return Verdict(
+        trouble=Trouble(f"InfluxDB {reason}", _seconds(retry_after), final=status in _REFUSALS)
+    )
 
 
 def _message(body: str) -> str:

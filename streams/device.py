@@ -48,7 +48,7 @@ class Device:
     """What is kept of one (site, device): its memory, presence, feeds and alerts.
 
     ``silence_due_ms`` is when its staleness is looked for (active clock; `NOT_DUE` where it
-    isn't), ``told`` is the record last sent.
+    isn't), ``told`` is the record last sent (without when).
     The fold touches as few objects as it can: ``boot``, ``next_seq`` and ``newest_ms`` run
     ahead of the memory, ``look_at_active_ms`` is the presence's, and `catch_up` brings
     everything to the same state.
@@ -61,6 +61,7 @@ class Device:
         "generation",
         "id",
         "kind",
+        "late",
         "look_at_active_ms",
         "memory",
         "newest_ms",
@@ -93,6 +94,7 @@ class Device:
         self.readings = 0
         self.duplicates = 0
         self.unprovable = 0
+        self.late = 0
         self.generation = 0
         self.wrong_clock = False
         self.silence_due_ms = NOT_DUE
@@ -123,7 +125,10 @@ class Device:
             feed.settle()
 
     def record(self, now_ms: int, speed: float) -> DeviceRecord:
-        """The device's record as of the log's clock ``now_ms``; call `catch_up` before."""
+        """The device's record as of the log's clock ``now_ms``; call `catch_up` before.
+
+        It does not say when it is told, so that it is the same as long as nothing changed.
+        """
         presence = self.presence
         return DeviceRecord(
             site=self.site,
@@ -140,6 +145,7 @@ class Device:
             duplicates=self.duplicates,
             unprovable=self.unprovable,
             missing=self.memory.missing(now_ms),
+            late=self.late,
             wrong_clock=self.wrong_clock,
         )
 
@@ -153,6 +159,7 @@ class Device:
             self.readings,
             self.duplicates,
             self.unprovable,
+            self.late,
             self.generation,
             self.wrong_clock,
             list(self._saved_alerts()),
@@ -175,6 +182,7 @@ class Device:
             self.readings,
             self.duplicates,
             self.unprovable,
+            self.late,
             self.generation,
             self.wrong_clock,
             alerts,

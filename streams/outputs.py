@@ -10,7 +10,17 @@ from msgspec import Struct
 from schemas import topics
 from schemas.deadletters import HEADER_SHA256, HEADER_SIZE, MAX_LETTER_BYTES
 from schemas.envelope import Headers
-from schemas.records import Alert, DeviceRecord, RollupValue, device_key, encode, rollup_key
+from schemas.records import (
+    WORKER_COUNTS,
+    Alert,
+    DeviceRecord,
+    Rollup,
+    Throughput,
+    WorkerProgress,
+    device_key,
+    encode,
+    rollup_key,
+)
 
 
 class Output(NamedTuple):
@@ -52,9 +62,17 @@ class Outbox:
         self.counts = counts
         self.outputs: list[Output] = []
 
-    def rollup(self, value: RollupValue) -> None:
+    def rollup(self, value: Rollup | Throughput) -> None:
         """A closed window, a late partial, or throughput."""
         self.counts.rollups += 1
+        self.outputs.append(Output(topics.ROLLUPS, rollup_key(value), encode(value)))
+
+    def progress(self, partition: int, partitions: int, clock_ms: int, speed: float | None) -> None:
+        """How far this partition has come: the last output of the record that brought it there."""
+        counts = {name: getattr(self.counts, name) for name in WORKER_COUNTS}
+        value = WorkerProgress(
+            partition=partition, partitions=partitions, clock=clock_ms, speed=speed, **counts
+        )
         self.outputs.append(Output(topics.ROLLUPS, rollup_key(value), encode(value)))
 
     def alerts(self, changes: list[Alert] | None) -> None:

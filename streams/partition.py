@@ -25,8 +25,8 @@ from schemas.deadletters import (
     HEADER_TOPIC,
     Reason,
 )
-from schemas.envelope import HEADER_SPEED, Headers, Line, decode_envelope, decode_line, header
-from schemas.measurements import TAG_FIELDS
+from schemas.envelope import Headers, Line, decode_envelope, decode_line, header, speed_in
+from schemas.measurements import LIVENESS_EVERY_MS, TAG_FIELDS
 from schemas.readings import READING_STRUCTS, Reading
 from schemas.topics import partition_of
 from streams.alerts import MAX_BEHIND_MS
@@ -48,9 +48,6 @@ TAGS: Final = {
     struct: attrgetter(*TAG_FIELDS[name]) if TAG_FIELDS[name] else None
     for name, struct in READING_STRUCTS.items()
 }
-MIN_SPEED: Final = 1e-3
-MAX_SPEED: Final = 1e6
-"""A bridge's speed beyond these is not believed."""
 _HEAP_STEP_MS: Final = 1_000
 
 log = structlog.get_logger("streams.partition")
@@ -70,6 +67,7 @@ class Partition:
     ) -> None:
         """Begin empty; `load` takes over what was kept."""
         self.number = number
+        self.partitions = partitions
         self.rules = rules
         self.clock = LogClock()
         self.sites: dict[str, Site] = {}
@@ -97,15 +95,16 @@ class Partition:
     ) -> list[Output]:
         """Fold one record in and return what it gives; ``offset`` must be newer than `last`.
 
-        A line that cannot be taken in becomes a dead letter and harms no other.
+        A line that cannot be taken in becomes a dead letter and harms no other. The record that
+        takes the clock over a boundary of `LIVENESS_EVERY_MS` gives, last, how far we are.
         """
         out = Outbox(self.counts)
         self.counts.records += 1
         before_ms, before_active_ms = self.clock.now_ms, self.clock.active_ms
         watermark_ms = self.clock.watermark_ms
         speed_before = self.clock.speed
-        speed = header(headers, HEADER_SPEED) if headers else None
-        if self.clock.advance(timestamp_ms, _speed(speed)):
+        speed = speed_in(headers) if headers else None
+        if self.clock.advance(timestamp_ms, speed):
             self.counts.outages += 1
         if self.clock.speed != speed_before:
             for site in self._sites_behind(offset):
@@ -121,14 +120,18 @@ class Partition:
         if value:
             self._fold_lines(offset, value, headers, out)
         self.last = offset
+        step_ms = int(LIVENESS_EVERY_MS * self.clock.speed)
+        if self.clock.now_ms // step_ms != before_ms // step_ms:
+            out.progress(self.number, self.partitions, self.clock.now_ms, speed)
         return out.outputs
 
     def _elapse(self, offset: int, before_ms: int, out: Outbox) -> None:
         minute = self.clock.now_ms // SPANS_MS[1] != before_ms // SPANS_MS[1]
+        hour = self.clock.now_ms // SPANS_MS[2] != before_ms // SPANS_MS[2]
         for site in self._sites_behind(offset):
             site.elapse(out)
             if minute:
-                site.tell_changed(out)
+                site.tell_devices(out, unchanged=hour)
                 for feed in site.forget_idle():
                     del self._feeds[_feed_key(feed)]
 
@@ -224,6 +227,7 @@ class Partition:
             site.open_window(feed, start).add(values)
         else:
             counts.late += 1
+            device.late += 1
             late.add(site.windows, feed, event_ms, values)
         if feed.people_place >= 0:
             feed.count_people(values, event_ms)
@@ -318,13 +322,3 @@ def _feed_key(feed: Feed) -> tuple[Any, ...]:
         return (feed.site, feed.device, struct)
     values = tuple(feed.tags.values())
     return (feed.site, feed.device, struct, values[0] if len(values) == 1 else values)
-
-
-def _speed(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        return None
-    return speed if MIN_SPEED <= speed <= MAX_SPEED else None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class StreamsSettings(BaseModel):
-    """What `run_streams` needs beside the connection to Kafka."""
+    """What a worker (`run_streams`) needs beside the connection to Kafka."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

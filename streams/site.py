@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Any, Final
 
+import msgspec
+
 from schemas.envelope import Line, line_head, line_overhead
 from schemas.readings import KIND_OF_TYPE, Reading
 from schemas.records import WINDOW_MS, Alert, Rollup
@@ -159,9 +161,14 @@ class Site:
             self.changed = True
             self._run_out(heappop(self.due), out)
 
-    def tell_changed(self, out: Outbox) -> None:
-        """Send the records of devices that changed; called once a minute of log time."""
+    def tell_devices(self, out: Outbox, *, unchanged: bool) -> None:
+        """Send the records of devices that changed, and of those ``unchanged`` where asked to.
+
+        Called once a minute of log time, and once an hour for all devices.
+        """
         for device in self.devices.values():
+            if unchanged:
+                device.told = None
             self._tell(device, out)
 
     def forget_idle(self) -> Iterator[Feed]:
@@ -238,7 +245,7 @@ class Site:
         if record != device.told:
             device.told = record
             self.changed = True
-            out.device(record)
+            out.device(msgspec.structs.replace(record, at=self.clock.now_ms))
 
     def _device(self, kind: str, device: str, interval_ms: int | None = None) -> Device:
         made = Device(self.name, kind, device, Presence(self.clock.now_ms, interval_ms), self.rules)

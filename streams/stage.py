@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
-import uvloop
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from schemas.connections import KafkaConnection
+from schemas.errors import ServerAwayError
+from schemas.loops import StageLoopPolicy
 from schemas.readiness import Readiness
 from streams.app import attach, make_app
 from streams.errors import WorkerError
@@ -47,12 +48,13 @@ async def run_streams(
         streams.errors.RuleError: the rules cannot be used.
         streams.errors.StateError: the kept state does not fit the log.
         streams.errors.WorkerError: the worker cannot go on; started again, it continues.
+        schemas.errors.ServerRefusedError: Kafka, or its certificate, does not let us in.
     """
     rules = load_rules(settings.rules or default_rules())
     metrics = StreamsMetrics(registry)
     readiness.waiting("group", "joining the group")
     with _worker_id(settings) as worker_id:
-        store = Store(kafka)
+        store = Store(kafka, settings.group)
         if not await _connected(store, readiness, stop):
             return
         try:
@@ -72,7 +74,7 @@ async def _run(  # noqa: PLR0917 -- the stage's parts, each made by the caller
     stop: asyncio.Event,
 ) -> None:
     # Faust makes the loop of its consumer's thread by the policy
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    asyncio.set_event_loop_policy(StageLoopPolicy())
     app = make_app(settings, kafka, worker_id)
     worker = Worker(app, store, rules, settings, readiness, metrics)
     attach(app, worker.take)
@@ -101,15 +103,17 @@ async def _run(  # noqa: PLR0917 -- the stage's parts, each made by the caller
 
 
 async def _connected(store: Store, readiness: Readiness, stop: asyncio.Event) -> bool:
-    told = False
+    told = None
     while not stop.is_set():
         try:
             await store.start()
-        except (KafkaError, OSError) as exc:
-            if not told:
-                log.warning("Kafka cannot be reached; waiting for it", kafka=store.address)
-                told = True
-            readiness.waiting("kafka", f"Kafka cannot be reached ({type(exc).__name__})")
+        except (ServerAwayError, KafkaError, OSError) as exc:
+            away = isinstance(exc, ServerAwayError)
+            reason = str(exc) if away else f"Kafka cannot be reached ({type(exc).__name__})"
+            if reason != told:
+                log.warning("Kafka is waited for", reason=reason)
+                told = reason
+            readiness.waiting("kafka", reason)
             try:
                 await asyncio.wait_for(stop.wait(), RETRY_S)
             except TimeoutError:

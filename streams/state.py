@@ -17,7 +17,8 @@ from msgspec import Struct
 from streams.errors import StateError
 from streams.log_clock import LogClock
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""Of the form of a value; 2 since devices count their late readings."""
 HEADER_KEY: Final = b"header"
 MAX_VALUE_BYTES: Final = 900_000
 MAX_CONTENT_BYTES: Final = MAX_VALUE_BYTES - 1000

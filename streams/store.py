@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -11,6 +11,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas import topics
 from schemas.connections import KafkaConnection
+from schemas.kafka_access import knock
 from streams.errors import StateError
 from streams.outputs import Output
 from streams.state import Record, State, header_record, site_records
@@ -19,25 +20,41 @@ STATE_BATCH_BYTES: Final = 16 * 1024 * 1024
 """All chunks of a site go into one record batch, which Kafka appends whole or not at all."""
 OUTPUT_BATCH_BYTES: Final = 700_000
 STOP_S: Final = 5.0
+USED_TOPICS: Final = (
+    topics.TELEMETRY,
+    topics.STATE,
+    topics.ROLLUPS,
+    topics.ALERTS,
+    topics.DEVICES,
+    topics.DEAD_LETTERS,
+)
 _RECORD_OVERHEAD: Final = 128
 
 
 class Store:
     """One idempotent producer for outputs and state, and the reader of the state topic."""
 
-    def __init__(self, kafka: KafkaConnection) -> None:
-        """Prepare; `start` connects."""
-        self.address = str(kafka)
+    def __init__(self, kafka: KafkaConnection, group: str | None = None) -> None:
+        """Prepare; `start` connects, and sees whether ``group`` may be joined."""
+        self._group = group
+        self._kafka = kafka
         self._args = kafka.client_args()
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Connect the producer. Raises `aiokafka.errors.KafkaError` where Kafka is away."""
+        """Connect the producer.
+
+        Raises:
+            ServerRefusedError: Kafka, or its certificate, does not let us in.
+            ServerAwayError: nobody answers.
+            aiokafka.errors.KafkaError: Kafka went away while we connected.
+        """
+        await knock(self._kafka, topics=USED_TOPICS, group=self._group)
         producer = AIOKafkaProducer(
             **self._args,
             acks="all",
             enable_idempotence=True,
-            compression_type="lz4",
+            compression_type="zstd",
             max_batch_size=STATE_BATCH_BYTES,
             max_request_size=STATE_BATCH_BYTES + 1024 * 1024,
             request_timeout_ms=20_000,
@@ -70,12 +87,21 @@ class Store:
     async def send(self, partition: int, outputs: Sequence[Output]) -> None:
         """Send outputs of one partition, in order within a topic; returns when Kafka has them.
 
+        Rollups are sent when Kafka has the others: a `WorkerProgress` among them says that all
+        before it is there.
+
         Raises:
             aiokafka.errors.KafkaError: Kafka refused them for good.
         """
         by_topic: dict[str, list[Output]] = {}
         for output in outputs:
             by_topic.setdefault(output.topic, []).append(output)
+        rollups = by_topic.pop(topics.ROLLUPS, None)
+        await self._send_topics(partition, by_topic)
+        if rollups:
+            await self._send_topics(partition, {topics.ROLLUPS: rollups})
+
+    async def _send_topics(self, partition: int, by_topic: Mapping[str, list[Output]]) -> None:
         acknowledged: list[asyncio.Future[Any]] = []
         for topic, found in by_topic.items():
             acknowledged += [

@@ -20,6 +20,7 @@ from infra.logs import set_up_logs
 from infra.probe import free_name, serve_probe
 from infra.settings_sources import PROCESS_NAME
 from infra.supervisor.records import log_file, remove_record, run_folder, write_record
+from schemas.loops import StageLoop
 from schemas.readiness import Readiness
 
 ResultT = TypeVar("ResultT")
@@ -44,11 +45,14 @@ def run_stage(
     the process at once. How a stage ended in an error is left in its record, for a supervisor.
     """
     set_up_logs(file=log_file(data, name), process=name)
-    _tune_collector()
-    return uvloop.run(_run(work, data.resolve(), stage, name, identity or name))
+    tune_collector()
+    return uvloop.run(
+        _run(work, data.resolve(), stage, name, identity or name), loop_factory=StageLoop
+    )
 
 
-def _tune_collector() -> None:
+def tune_collector() -> None:
+    """Let Python look for garbage cycles rarely, as a program that handles readings may."""
     # Modules live for ever and readings die by reference count: looking at either again and
     # again for cycles cost a sixth of the worker's time.
     gc.collect()

@@ -37,7 +37,7 @@ async def _policies(api: InfluxApi, database: str) -> list[str]:
         )
         done.append(f"InfluxDB: made database {database} with policy {default.name}")
     existing = {
-        str(name): (_seconds(str(keep)), _seconds(str(shard)), bool(is_default))
+        str(name): (duration_s(str(keep)), duration_s(str(shard)), bool(is_default))
         for name, keep, shard, _, is_default, *_ in await api.ask(
             f"SHOW RETENTION POLICIES ON {_quoted(database)}"
         )
@@ -140,7 +140,7 @@ def _duration(seconds: int | None) -> str:
     return "INF" if seconds is None else f"{seconds}s"
 
 
-def _seconds(text: str) -> int:
+def duration_s(text: str) -> int:
     """Seconds of a duration as 1.8 shows it: ``168h0m0s``; ``0s`` is for ever."""
     units = {"h": 3600, "m": 60, "s": 1}
     return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)([hms])", text))

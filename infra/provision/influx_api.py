@@ -9,10 +9,12 @@ from typing import Any, Final, NamedTuple, Self
 import aiohttp
 
 from infra.provision.errors import ProvisionError, UnsupportedServerError
+from schemas.access import HTTP_TO_HTTPS, INFLUX, access_error, plain_to_tls
 from schemas.connections import InfluxConnection
 
 _NOT_FOUND: Final = 404
 _FIRST_REFUSAL: Final = 400
+_REFUSALS: Final = frozenset({401, 403})
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0)
 
 
@@ -42,7 +44,11 @@ class InfluxApi:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(headers=self._headers, timeout=_TIMEOUT)
+        self._session = aiohttp.ClientSession(
+            headers=self._headers,
+            timeout=_TIMEOUT,
+            connector=aiohttp.TCPConnector(ssl=self._influx.ssl_context() or True),
+        )
         return self
 
     async def __aexit__(
@@ -81,6 +87,11 @@ class InfluxApi:
         status, _, body = await self._request("POST", "/query", data={"q": statement})
         result = (body.get("results") or [{}])[0]
         refusal = body.get("error") or result.get("error")
+        if status in _REFUSALS:
+            raise ProvisionError(
+                f"InfluxDB at {self._influx} refuses the token ({refusal}); check "
+                "QALA_INFLUX_TOKEN: provisioning needs one that may do everything"
+            )
         if refusal or status >= _FIRST_REFUSAL:
             raise ProvisionError(f"InfluxDB at {self._influx} refused `{statement}`: {refusal}")
         series = result.get("series") or [{}]
@@ -112,14 +123,14 @@ class InfluxApi:
                 method, f"{self._influx.url}{path}", **arguments
             ) as answer:
                 text = await answer.read()
+                if HTTP_TO_HTTPS.encode() in text:
+                    raise ProvisionError(str(plain_to_tls(INFLUX, self._influx)))
                 is_json = answer.content_type == "application/json" and text
                 body = await answer.json() if is_json else {}
                 return answer.status, dict(answer.headers), body
         except (aiohttp.ClientError, TimeoutError) as exc:
-            raise ProvisionError(
-                f"InfluxDB at {self._influx} does not answer ({exc}); is it running, and is "
-                "QALA_INFLUX_URL right?"
-            ) from exc
+            error = access_error(INFLUX, self._influx, exc, tls=self._influx.tls)
+            raise ProvisionError(str(error)) from exc
 
     def _unsupported(self, what: str) -> UnsupportedServerError:
         return UnsupportedServerError(

@@ -15,6 +15,8 @@ from aiokafka.errors import KafkaError, for_code
 from infra.provision.errors import PartitionCountError, ProvisionError
 from infra.provision.topics import TIME_LIMITS, topic_configs
 from schemas.connections import KafkaConnection
+from schemas.errors import ServerAccessError
+from schemas.kafka_access import knock
 from schemas.topics import ALL_TOPICS, TELEMETRY
 
 # Source of a value in DescribeConfigs: set on the topic itself
@@ -67,6 +69,10 @@ async def partition_counts(kafka: KafkaConnection) -> dict[str, int]:
 
 @asynccontextmanager
 async def _admin(kafka: KafkaConnection) -> AsyncIterator[AIOKafkaAdminClient]:
+    try:
+        await knock(kafka)
+    except ServerAccessError as exc:
+        raise ProvisionError(str(exc)) from exc
     admin = AIOKafkaAdminClient(**kafka.client_args(), request_timeout_ms=20_000)
     try:
         await admin.start()

@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 
 from infra.verify.errors import VerifyError
+from schemas.access import INFLUX, access_error
 from schemas.connections import InfluxConnection
 
 _ROWS_AT_ONCE = 10_000
@@ -33,7 +34,11 @@ class InfluxReader:
     async def __aenter__(self) -> Self:
         token = self._influx.token.get_secret_value()
         headers = {"Authorization": f"Token {token}"} if token else {}
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers)
+        self._session = aiohttp.ClientSession(
+            timeout=_TIMEOUT,
+            headers=headers,
+            connector=aiohttp.TCPConnector(ssl=self._influx.ssl_context() or True),
+        )
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -60,11 +65,13 @@ class InfluxReader:
                 async for document in _documents(answer.content):
                     for chunk in _chunks(document):
                         yield chunk
-        except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError) as exc:
+        except orjson.JSONDecodeError as exc:
             raise VerifyError(
-                f"InfluxDB at {self._influx} cannot be read ({type(exc).__name__}); is it running, "
-                "and is QALA_INFLUX_URL right?"
+                f"what answers at {self._influx} does not speak InfluxQL; check QALA_INFLUX_URL"
             ) from exc
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            error = access_error(INFLUX, self._influx, exc, tls=self._influx.tls)
+            raise VerifyError(str(error)) from exc
 
 
 async def _documents(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from schemas import topics
-from schemas.records import Rollup, decode_device, decode_rollup
+from schemas.records import Rollup, WorkerProgress, decode_device, decode_rollup
 from streams import state as states
 from streams.outputs import Output
 from streams.partition import ExpectedDevice, Partition
@@ -56,6 +56,11 @@ RULES = RuleSet.of(
 )
 
 
+def is_progress(value: bytes) -> bool:
+    """Whether a value of the rollups' topic is the worker's progress."""
+    return isinstance(decode_rollup(value), WorkerProgress)
+
+
 class Results:
     """The topics behind the worker, as far as its outputs are in Kafka."""
 
@@ -70,12 +75,21 @@ class Results:
             self.values[output.topic, output.key].append(output.value)
 
     def of(self, topic: str) -> set[tuple[bytes | None, bytes]]:
-        """Every (key, value) that a topic has ever held."""
+        """Every (key, value) that a topic has ever held, but for the worker's progress."""
         return {
             (key, value)
             for (name, key), values in self.values.items()
             if name == topic
             for value in values
+            if topic != topics.ROLLUPS or not is_progress(value)
+        }
+
+    def progress_keys(self) -> set[bytes | None]:
+        """The keys of the worker's progress; its counts are those of one worker's life."""
+        return {
+            key
+            for (name, key), values in self.values.items()
+            if name == topics.ROLLUPS and is_progress(values[0])
         }
 
     def rollups(self) -> list[Rollup]:

@@ -86,7 +86,9 @@ async def query(influx: InfluxConnection, q: str, db: str = "qala") -> list[dict
     headers = {"Authorization": f"Token {token}"} if token else {}
     params = {"db": db, "q": q, "epoch": "ns"}
     async with (
-        aiohttp.ClientSession(headers=headers) as session,
+        aiohttp.ClientSession(
+            headers=headers, connector=aiohttp.TCPConnector(ssl=influx.ssl_context() or True)
+        ) as session,
         session.post(f"{influx.url}/query", data=params) as answer,
     ):
         body = await answer.json(content_type=None)

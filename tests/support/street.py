@@ -15,6 +15,7 @@ from schemas.records import (
     DeviceRecord,
     Rollup,
     Throughput,
+    WorkerProgress,
     decode_alert,
     decode_device,
     decode_rollup,
@@ -112,11 +113,15 @@ class Street:
         rows = [row for row in self._rows() if isinstance(row, Throughput)]
         return [row for row in rows if row.window == window]
 
+    def progress(self) -> list[WorkerProgress]:
+        """How far the worker was, each time that it said so."""
+        return [row for row in self._rows() if isinstance(row, WorkerProgress)]
+
     def dead_letters(self) -> list[Output]:
         """All dead letters so far."""
         return [one for one in self.outputs if one.topic == topics.DEAD_LETTERS]
 
-    def _rows(self) -> list[Rollup | Throughput]:
+    def _rows(self) -> list[Rollup | Throughput | WorkerProgress]:
         return [decode_rollup(one.value) for one in self.outputs if one.topic == topics.ROLLUPS]
 
     def record(self, device: str) -> DeviceRecord:

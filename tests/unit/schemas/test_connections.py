@@ -127,7 +127,7 @@ def test_sasl_arguments_hold_user_and_password():
     assert args == {
         "bootstrap_servers": "127.0.0.1:9092",
         "security_protocol": "SASL_PLAINTEXT",
-        "sasl_mechanism": "SCRAM-SHA-256",
+        "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": "u",
         "sasl_plain_password": WORD,
     }

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 from schemas.examples import EXAMPLES
-from schemas.lineprotocol import alert_row, device_row, pipeline_row, rollup_row
-from schemas.measurements import fields_of
+from schemas.lineprotocol import (
+    alert_row,
+    device_row,
+    pipeline_row,
+    rollup_row,
+    telemetry_row,
+    worker_row,
+)
+from schemas.measurements import DEVICE_STATE_CODES, fields_of
 from schemas.readings import READING_STRUCTS
-from schemas.records import Alert, DeviceRecord, Rollup, Throughput
+from schemas.records import (
+    WORKER_COUNTS,
+    Alert,
+    DeviceRecord,
+    DeviceStateName,
+    Rollup,
+    Throughput,
+    WorkerProgress,
+)
 from tests.unit.schemas.line_protocol_reader import read_row
 from tests.unit.schemas.test_lineprotocol import HOSTILE
 
@@ -104,8 +119,14 @@ def alert(**changes: Any) -> Alert:
 def test_an_alert_is_a_row_at_its_transition_and_ordinal():
     assert alert_row(alert(value=130, summary="Ozone high")) == (
         "alert,site=stop-1,rule=ozone-high,severity=critical,device=ion-1 "
-        'id="0123abcd",state="firing",value=130.0,summary="Ozone high" 1767225600000000001'
+        'id="0123abcd",state="firing",firing=1i,started_ms=1767225600000i,value=130.0,'
+        'summary="Ozone high" 1767225600000000001'
     )
+
+
+@pytest.mark.parametrize("state", ["pending", "resolved"])
+def test_only_an_alert_in_the_state_firing_is_firing(state):
+    assert read_row(alert_row(alert(state=state))).fields["firing"] == 0
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=repr)
@@ -113,11 +134,60 @@ def test_a_hostile_summary_reads_back_as_it_was(text):
     assert read_row(alert_row(alert(summary=text))).fields["summary"] == text
 
 
-def test_a_device_state_is_a_row_at_its_beginning():
-    record = DeviceRecord(site="hall", kind="desk", device="unit-1", state="stale", since=TS)
-    assert device_row(record) == (
-        'device_state,site=hall,kind=desk,device=unit-1 state="stale" 1767225600000000000'
+def test_what_is_known_of_a_device_is_a_row_when_it_was_told():
+    record = DeviceRecord(
+        site="hall", kind="desk", device="unit-1", state="stale", since=TS, at=TS + 60_000,
+        heard=TS + 5, interval_ms=10_500, generation=1, readings=9, duplicates=2, unprovable=3,
+        missing=4, late=5, wrong_clock=True,
+    )  # fmt: skip
+    row = read_row(device_row(record))
+    assert row == (
+        "device_state",
+        {"site": "hall", "kind": "desk", "device": "unit-1"},
+        {
+            "state": "stale", "code": 2, "since_ms": TS, "heard_ms": TS + 5, "interval_s": 10.5,
+            "generation": 1, "readings": 9, "duplicates": 2, "unprovable": 3, "missing": 4,
+            "late": 5, "wrong_clock": True,
+        },
+        (TS + 60_000) * 1_000_000,
+    )  # fmt: skip
+    assert {name for name, value in row.fields.items() if type(value) is float} == {"interval_s"}
+
+
+def test_what_is_not_known_of_a_device_is_no_field():
+    record = DeviceRecord(site="hall", kind="desk", device="unit-1", state="never_seen", since=TS)
+    row = read_row(device_row(record))
+    assert (row.fields["code"], row.timestamp_ns) == (0, TS * 1_000_000)
+    assert not row.fields.keys() & {"heard_ms", "interval_s"}
+
+
+@pytest.mark.parametrize("state", get_args(DeviceStateName))
+def test_every_state_of_a_device_has_a_code(state):
+    codes = {"online": 3, "stale": 2, "offline": 1, "never_seen": 0}
+    assert DEVICE_STATE_CODES[state] == codes[state]
+
+
+def test_the_workers_progress_is_a_row_at_its_clock_with_its_share_and_its_counts():
+    progress = WorkerProgress(partition=3, partitions=8, clock=TS, lines=5, accepted=4, late=1)
+    row = read_row(worker_row(progress, 0.25))
+    counts = dict.fromkeys(WORKER_COUNTS, 0.0) | {"lines": 5.0, "accepted": 4.0, "late": 1.0}
+    assert row == (
+        "pipeline",
+        {"stage": "streams", "partition": "3"},
+        {"share": 0.125, "behind_s": 0.25, **counts},
+        TS * 1_000_000,
     )
+    assert {type(value) for value in row.fields.values()} == {float}
+    assert "behind_s" not in read_row(worker_row(progress, None)).fields
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 7, 8, 12, 100])
+def test_the_shares_of_all_partitions_make_one(partitions):
+    rows = [read_row(telemetry_row(number, partitions, TS)) for number in range(partitions)]
+    assert sum(row.fields["share"] for row in rows) > 0.999
+    assert sum(row.fields["share"] for row in rows[1:]) < 0.999
+    assert rows[0].tags == {"stage": "sink-influx", "partition": "0"}
+    assert rows[0].timestamp_ns == TS * 1_000_000
 
 
 def test_counters_of_the_pipeline_are_floats():

@@ -10,6 +10,7 @@ from schemas.records import (
     WINDOW_MS,
     Rollup,
     Throughput,
+    WorkerProgress,
     decode_alert,
     decode_device,
     decode_receipt,
@@ -28,6 +29,7 @@ THROUGHPUT = msgspec.convert(EXAMPLES["throughput.json"][0], Throughput)
     [
         ("rollup.json", decode_rollup),
         ("throughput.json", decode_rollup),
+        ("progress.json", decode_rollup),
         ("alert.json", decode_alert),
         ("device.json", decode_device),
         ("chat-receipt.json", decode_receipt),
@@ -76,6 +78,18 @@ def test_a_key_does_not_depend_on_what_was_counted():
 )
 def test_throughput_of_another_site_kind_or_window_has_another_key(change):
     assert rollup_key(msgspec.structs.replace(THROUGHPUT, **change)) != rollup_key(THROUGHPUT)
+
+
+def test_the_key_of_progress_is_its_partition_and_its_clock():
+    progress = WorkerProgress(partition=3, partitions=8, clock=1000, accepted=5)
+    assert rollup_key(progress) == b"progress/3/1000"
+
+
+def test_a_device_record_of_a_program_that_did_not_say_when_it_was_told_is_read():
+    known = EXAMPLES["device.json"][0]
+    old = {key: value for key, value in known.items() if key not in {"at", "late"}}
+    record = decode_device(msgspec.json.encode(old))
+    assert (record.at, record.late) == (None, 0)
 
 
 def test_a_device_is_keyed_by_site_and_device():

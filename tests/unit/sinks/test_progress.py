@@ -48,3 +48,28 @@ def test_a_dropped_partition_commits_nothing_when_its_old_records_end():
     token.done()
     assert progress.committable() == {}
     assert progress.generation != generation
+
+
+def test_what_was_done_before_a_partition_was_ours_counts_and_is_not_committed_again():
+    progress = Progress()
+    progress.start(ONE, 40, progress.generation)
+    assert progress.next_offsets() == {ONE: 40}
+    assert progress.committable() == {}
+    progress.begin(ONE, 40).done()
+    assert progress.committable() == {ONE: 41}
+
+
+def test_what_kafka_said_before_a_partition_was_taken_away_counts_no_more():
+    progress = Progress()
+    generation = progress.generation
+    progress.drop([ONE])
+    progress.start(ONE, 40, generation)
+    assert progress.next_offsets() == {}
+
+
+def test_what_was_done_here_is_not_set_back_by_what_kafka_says():
+    progress = Progress()
+    progress.begin(ONE, 50).done()
+    assert progress.next_offsets() == {ONE: 51}
+    progress.start(ONE, 40, progress.generation)
+    assert progress.next_offsets() == {ONE: 51}

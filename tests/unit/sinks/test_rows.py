@@ -7,7 +7,7 @@ import msgspec
 from schemas.deadletters import Reason
 from schemas.envelope import line_bytes, line_head
 from schemas.measurements import DAY_S
-from schemas.records import Alert, DeviceRecord, Rollup, Throughput, encode
+from schemas.records import Alert, DeviceRecord, Rollup, Throughput, WorkerProgress, encode
 from schemas.topics import ALERTS, DEVICES, ROLLUPS, TELEMETRY
 from sinks.rows import RowMaker
 
@@ -144,6 +144,27 @@ def test_an_alert_is_kept_for_ever_and_a_device_state_as_long_as_raw_rows():
     device = DeviceRecord(site="s", kind="desk", device="d", state="stale", since=NOW_MS)
     assert list(made(ALERTS, encode(alert)).by_policy) == ["r1h"]
     assert list(made(DEVICES, encode(device)).by_policy) == ["raw"]
+
+
+def test_a_device_state_is_judged_by_when_it_was_told():
+    device = DeviceRecord(
+        site="s", kind="desk", device="d", state="online", since=NOW_MS - 400 * DAY_MS, at=NOW_MS
+    )
+    assert made(DEVICES, encode(device)).expired == 0
+    assert made(DEVICES, encode(msgspec.structs.replace(device, at=None))).expired == 1
+
+
+def test_the_workers_progress_is_handed_on_and_is_no_row_yet():
+    progress = WorkerProgress(partition=1, partitions=2, clock=NOW_MS)
+    rows = made(ROLLUPS, encode(progress))
+    assert (rows.progress, rows.by_policy, rows.received) == (progress, {}, 0)
+
+
+def test_the_age_of_an_envelope_is_that_of_its_first_reading_unless_late_or_not_believed():
+    assert made(TELEMETRY, air(1, NOW_MS - 59_999) + air(2)).event_ms == NOW_MS - 59_999
+    assert made(TELEMETRY, air(1, NOW_MS - 60_000) + air(2)).event_ms is None
+    assert made(TELEMETRY, air(1, NOW_MS + 900)).event_ms == NOW_MS + 900
+    assert made(TELEMETRY, air(1, NOW_MS, at=NOW_MS)).event_ms is None
 
 
 def test_a_record_that_is_none_of_its_topic_becomes_one_letter():

@@ -5,10 +5,12 @@ import hashlib
 import pytest
 
 from schemas.deadletters import EXPLAINED, MAX_LETTER_BYTES, Reason
+from schemas.envelope import envelope_headers
+from schemas.topics import ALERTS, DEVICES, ROLLUPS
 from streams.partition import FLUSH_AFTER_MS, SITE_AT_LEAST_MS
 from streams.site import Site
-from tests.support.cities import City, random_steps
-from tests.support.folds import partition, quiet_run, reloaded, written
+from tests.support.cities import START_MS, City, random_steps
+from tests.support.folds import is_progress, partition, quiet_run, reloaded, written
 from tests.support.street import SITE, Street
 
 
@@ -124,8 +126,62 @@ def test_a_site_takes_no_record_twice(street):
 
 def test_a_tick_or_an_empty_record_moves_the_clock_only(street):
     assert street.part.fold(0, 1000, None) == []
-    assert street.part.fold(1, 2000, b"") == []
-    assert (street.part.clock.now_ms, street.part.last) == (2000, 1)
+    assert street.part.fold(1, 1999, b"") == []
+    assert (street.part.clock.now_ms, street.part.last) == (1999, 1)
+
+
+def test_progress_is_told_at_the_first_record_behind_every_two_seconds(street):
+    for ms in (1000, 3999, 4000, 4001, 4500, 5999, 11_000):
+        street.ms = ms
+        street.fold(b"")
+    clocks = [one.clock - START_MS for one in street.progress()]
+    assert clocks == [1000, 3999, 4000, 11_000]
+    assert {(one.partition, one.partitions, one.speed) for one in street.progress()} == {
+        (0, 1, None)
+    }
+
+
+def test_progress_stands_behind_everything_that_its_record_gave():
+    topics_beside: set[str] = set()
+    for seed in range(10):
+        part = partition()
+        for offset, record in enumerate(City().play(random_steps(seed, 200))):
+            given = part.fold(offset, record.timestamp_ms, record.value, record.headers)
+            found = [one for one in given if one.topic == ROLLUPS and is_progress(one.value)]
+            assert found in ([], given[-1:])
+            topics_beside |= {one.topic for one in given if found}
+    assert topics_beside >= {ROLLUPS, ALERTS, DEVICES}
+
+
+def test_progress_counts_what_the_worker_did_since_it_took_the_partition(street):
+    line = good(street)
+    street.send(line, line, b"nonsense\n")
+    street.ticks(15)
+    last = street.progress()[-1]
+    assert (last.lines, last.accepted, last.duplicates, last.rejected) == (3, 1, 1, 1)
+    assert last.rollups == 2
+    assert last.records == 15  # the last record only goes over no boundary
+    street.part = reloaded(written(street.part))
+    street.ticks(2)
+    assert street.progress()[-1].accepted == 0
+
+
+def test_progress_on_a_simulated_clock_is_told_as_often_in_real_time(street):
+    street.ticks(1, speed=60)
+    street.ms += 120_000
+    street.fold(b"", envelope_headers("test", 0, 60))
+    street.ms += 60_000
+    street.fold(b"", envelope_headers("test", 0, 60))
+    told = street.progress()
+    assert [(one.clock - START_MS, one.speed) for one in told[-1:]] == [(121_000, 60.0)]
+    assert len(told) == 2
+
+
+def test_readings_do_not_make_progress_more_often(street):
+    for _ in range(50):
+        street.ms += 100
+        street.send(good(street), good(street))
+    assert len(street.progress()) == 3
 
 
 def test_a_flush_is_due_every_five_seconds_of_log_time(street):

@@ -223,3 +223,39 @@ def test_a_wrong_clock_is_shown_while_it_lasts(street):
     assert street.record("th-1").wrong_clock
     street.says("th-1", "temperature", celsius=20.0)
     assert not street.record("th-1").wrong_clock
+
+
+def test_each_record_of_a_device_says_when_it_was_told(street):
+    talk(street, 3, every_s=20)
+    street.ticks(60)
+    assert [(one.at - START_MS, one.readings) for one in street.devices()] == [
+        (20_000, 0),
+        (60_000, 2),
+        (120_000, 3),
+    ]
+
+
+def test_a_device_that_does_not_change_is_told_again_each_whole_hour(street):
+    talk(street, 3, every_s=20)
+    street.ticks(2 * 3600)
+    late = [one.at - START_MS for one in street.devices()][-2:]
+    assert late == [3_600_000, 7_200_000]
+    assert len(street.devices()) == 5
+
+
+def test_a_device_that_sends_is_told_each_whole_minute(street):
+    talk(street, 60, every_s=5)
+    assert [one.at - START_MS for one in street.devices()] == [
+        5_000, 60_000, 120_000, 180_000, 240_000, 300_000,
+    ]  # fmt: skip
+
+
+def test_readings_whose_window_had_closed_are_counted_by_device_over_a_restart(street):
+    street.says("th-1", "temperature", celsius=20.0)
+    street.ticks(20)
+    street.says("th-1", "temperature", celsius=20.0, ms=1000)
+    street.says("th-2", "temperature", celsius=20.0)
+    assert [street.record(name).late for name in ("th-1", "th-2")] == [1, 0]
+    street.part = reloaded(written(street.part))
+    street.says("th-1", "temperature", celsius=20.0, ms=2000)
+    assert street.record("th-1").late == 2

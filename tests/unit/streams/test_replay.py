@@ -24,6 +24,7 @@ def assert_same(log, random) -> None:
     troubled, found = troubled_run(log, random)
     for topic in (topics.ROLLUPS, topics.ALERTS):
         assert found.of(topic) == expected.of(topic), topic
+    assert found.progress_keys() == expected.progress_keys()
     assert found.transitions() == expected.transitions()
     assert device_records(troubled) == device_records(quiet)
 

@@ -86,4 +86,5 @@ def test_shipped_rules_have_no_problem_and_each_has_its_runbook():
     every = (*rules.value, *rules.absent)
     assert {rule.runbook for rule in every} == {f"docs/runbooks/{rule.id}.md" for rule in every}
     written = {path.stem for path in (root / "docs" / "runbooks").glob("*.md")}
-    assert written == {rule.id for rule in every}
+    # one more is of the alerts that Grafana raises about Qala itself
+    assert written == {rule.id for rule in every} | {"qala-itself"}

@@ -99,8 +99,16 @@ def test_a_state_of_another_version_is_refused_with_what_to_do():
     value = msgspec.msgpack.decode(records[b"stop-1/0"])
     records[b"stop-1/0"] = msgspec.msgpack.encode([states.VERSION + 1, *value[1:]])
     with pytest.raises(
-        StateError, match=r"'stop-1/0' has version 2.* run the program that wrote it"
+        StateError, match=r"'stop-1/0' has version 3.* run the program that wrote it"
     ):
+        states.load(records)
+
+
+def test_a_state_of_before_late_readings_were_counted_is_refused_and_not_misread():
+    records = topic(20, site(10))
+    value = msgspec.msgpack.decode(records[b"stop-1/0"])
+    records[b"stop-1/0"] = msgspec.msgpack.encode([1, *value[1:]])
+    with pytest.raises(StateError, match=r"version 1.*reads version 2; .* rebuild it from the log"):
         states.load(records)
 
 

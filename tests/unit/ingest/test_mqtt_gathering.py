@@ -1,0 +1,109 @@
+"""How a link looks into its socket: with little there, it waits a moment for more."""
+
+import asyncio
+
+import mqtt5
+import pytest
+
+from ingest.mqtt import MqttLink, MqttOptions
+from tests.support.waiting import eventually
+
+
+class Socket(asyncio.Transport):
+    """The transport's side that a link turns on and off; what is written is dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = True
+        self.pauses = 0
+
+    def pause_reading(self) -> None:
+        self.reading = False
+        self.pauses += 1
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        """Into nothing."""
+
+
+def message(size: int = 10) -> bytes:
+    packet = mqtt5.PublishPacket(
+        "qala/v1/s/ionizer/i/telemetry", b"x" * size, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=1
+    )
+    return packet.write()
+
+
+def give(link: MqttLink, data: bytes) -> None:
+    """What the event loop does with bytes that came."""
+    link.get_buffer(-1)[: len(data)] = data
+    link.buffer_updated(len(data))
+
+
+@pytest.fixture
+def taken() -> list[bytes]:
+    return []
+
+
+def linked(taken: list[bytes], gather_s: float) -> tuple[MqttLink, Socket]:
+    options = MqttOptions(client_id="c", gather_s=gather_s, keep_alive_s=0)
+    link = MqttLink(options, lambda packet: taken.append(packet.payload), None)
+    socket = Socket()
+    link.connection_made(socket)
+    give(link, mqtt5.ConnAckPacket().write())
+    assert link.connack.done()
+    return link, socket
+
+
+async def _reads(socket: Socket) -> bool:
+    return socket.reading
+
+
+async def test_after_little_the_socket_is_left_alone_for_a_moment(taken):
+    link, socket = linked(taken, gather_s=0.005)
+    await eventually(lambda: _reads(socket))
+    give(link, message())
+    assert taken == [b"x" * 10]
+    assert not socket.reading
+    await eventually(lambda: _reads(socket))
+
+
+async def test_after_plenty_it_looks_again_at_once(taken):
+    link, socket = linked(taken, gather_s=0.005)
+    await eventually(lambda: _reads(socket))
+    give(link, message(20_000))
+    assert socket.reading
+
+
+async def test_a_link_that_is_held_back_does_not_look_again_by_itself(taken):
+    link, socket = linked(taken, gather_s=0.005)
+    await eventually(lambda: _reads(socket))
+    give(link, message())
+    link.pause_receiving()
+    await eventually(lambda: _gathered(link))
+    assert not socket.reading
+    link.resume_receiving()
+    assert socket.reading
+
+
+async def test_held_back_and_let_go_within_the_moment_it_still_looks_again(taken):
+    link, socket = linked(taken, gather_s=0.005)
+    await eventually(lambda: _reads(socket))
+    give(link, message())
+    link.pause_receiving()
+    link.resume_receiving()
+    await eventually(lambda: _reads(socket))
+
+
+async def test_without_a_pause_asked_for_the_socket_is_never_left_alone(taken):
+    link, socket = linked(taken, gather_s=0.0)
+    give(link, message())
+    assert socket.pauses == 0
+
+
+async def _gathered(link: MqttLink) -> bool:
+    return link._gathering is None

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from infra.cli.options import Clock, Data, Json
+
+_DAYS: Final = 30.0
+_TIMES: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
+_PAST_FAULTS: Final = "duplicates=0.3%,late=0.2%,malformed=0.02%,wrong_clock=0.005%,quirks=0.1%"
+"""What goes wrong in a simulated past: enough for boards of data quality, and no more."""
 
 
 def _ratio(text: str | None) -> str | None:
@@ -23,14 +29,17 @@ def _ratio(text: str | None) -> str | None:
     return text
 
 
+_FAULTS_HELP: Final = (
+    "What goes wrong: `all`, or some of duplicates, disorder, late, malformed, "
+    "wrong_clock, quirks, silent, reset, each with a share if wanted (`duplicates=1%`)."
+)
 Faults = Annotated[
     str,
     typer.Option(
         "--faults",
         metavar="LIST",
         callback=_ratio,
-        help="What goes wrong: `all`, or some of duplicates, disorder, late, malformed, "
-        "wrong_clock, quirks, silent, reset, each with a share if wanted (`duplicates=1%`).",
+        help=_FAULTS_HELP,
     ),
 ]
 
@@ -39,16 +48,20 @@ def simulate(
     *,
     devices: Annotated[
         int, typer.Option("--devices", metavar="N", min=1, help="Devices of all kinds.")
-    ] = 24,
+    ] = 30,
     sites: Annotated[
         int, typer.Option("--sites", metavar="N", min=1, help="Sites they stand at.")
-    ] = 4,
+    ] = 6,
     rate: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--rate", metavar="N", min=0, help="Readings a second; 0: as fast as possible."
+            "--rate",
+            metavar="N",
+            min=0,
+            help="Load: N readings a second by devices that take turns; 0: as fast as possible. "
+            "Without it each device speaks at its own pace, as in a city.",
         ),
-    ] = 20.0,
+    ] = None,
     seconds: Annotated[
         float | None,
         typer.Option("--seconds", metavar="S", min=0.001, help="End after so many seconds."),
@@ -60,10 +73,20 @@ def simulate(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="The same seed makes the same city.")
     ] = 1,
-    faults: Faults = "none",
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            "--faults",
+            metavar="LIST",
+            callback=_ratio,
+            help=f"{_FAULTS_HELP} Default: none; with --into-influx a few.",
+        ),
+    ] = None,
     batch: Annotated[
         int,
-        typer.Option("--batch", metavar="N", min=1, max=1000, help="Readings in one MQTT message."),
+        typer.Option(
+            "--batch", metavar="N", min=1, max=1000, help="Readings in one MQTT message (--rate)."
+        ),
     ] = 1,
     ledger: Annotated[
         Path | None,
@@ -71,6 +94,26 @@ def simulate(
             "--ledger", metavar="FILE", help="Note every message that the broker acknowledged."
         ),
     ] = None,
+    into_influx: Annotated[
+        bool,
+        typer.Option(
+            "--into-influx", help="Write a past (--days) straight into InfluxDB, without a broker."
+        ),
+    ] = False,
+    days: Annotated[
+        float,
+        typer.Option("--days", metavar="N", min=0.01, max=400, help="How much past (default 30)."),
+    ] = _DAYS,
+    ending: Annotated[
+        datetime | None,
+        typer.Option(
+            "--ending", metavar="TIME", formats=_TIMES, help="When the past ends, UTC; default now."
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Write a past, too, where readings of its sites are already."),
+    ] = False,
     clock: Clock = None,
     as_json: Json = False,
     data: Data = None,
@@ -80,15 +123,35 @@ def simulate(
     Everything it sends is simulated data; persons in it are made-up ids. Runs until Ctrl-C,
     or until --seconds or --count.
 
+    With --into-influx nothing is sent: the last --days of the city are written into InfluxDB
+    as Qala would have stored them, windows, alerts and device states included, and end at
+    --ending. For demonstrations and tests of boards.
+
     **Examples**
 
-    - `qala simulate --rate 500`
+    - `qala simulate` — a school, bus stops, streets and an iQala centre, by their day
+    - `qala simulate --rate 500 --devices 100`
     - `qala simulate --count 100000 --rate 0 --faults all --ledger run.ndjson.gz`
     - `qala verify run.ndjson.gz` — compares that run with what is stored
+    - `QALA_INFLUX_DATABASE=demo qala simulate --into-influx --days 30`
     """
-    from infra.cli.run_city import run_simulation
     from infra.simulator import SimulatorSettings, parse_faults
 
+    past = {"--days": days != _DAYS, "--ending": ending is not None, "--force": force}
+    live = {
+        "--rate": rate is not None,
+        "--seconds": seconds is not None,
+        "--count": count is not None,
+        "--batch": batch > 1,
+        "--ledger": ledger is not None,
+        "--clock": clock is not None,
+    }
+    for option, given in (live if into_influx else past).items():
+        if given:
+            goes = "can't go together with" if into_influx else "needs"
+            raise typer.BadParameter(f"{option} {goes} --into-influx")
+    if batch > 1 and rate is None:
+        raise typer.BadParameter("--batch needs --rate: at their own pace devices send one by one")
     settings = SimulatorSettings(
         devices=devices,
         sites=sites,
@@ -96,10 +159,17 @@ def simulate(
         seconds=seconds,
         count=count,
         seed=seed,
-        faults=parse_faults(faults),
+        faults=parse_faults(faults or (_PAST_FAULTS if into_influx else "none")),
         batch=batch,
     )
-    run_simulation(settings, ledger=ledger, clock=clock, data=data, as_json=as_json)
+    if into_influx:
+        from infra.cli.run_past import run_past
+
+        run_past(settings, days=days, ending=ending, force=force, data=data, as_json=as_json)
+    else:
+        from infra.cli.run_city import run_simulation
+
+        run_simulation(settings, ledger=ledger, clock=clock, data=data, as_json=as_json)
 
 
 def verify(

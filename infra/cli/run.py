@@ -54,14 +54,20 @@ def up(
     ] = 1,
     devices: Annotated[
         int, typer.Option("--devices", metavar="N", min=1, help="Devices of the simulated city.")
-    ] = 100,
+    ] = 30,
     sites: Annotated[
         int, typer.Option("--sites", metavar="N", min=1, help="Sites of the simulated city.")
-    ] = 8,
+    ] = 6,
     rate: Annotated[
-        float,
-        typer.Option("--rate", metavar="N", min=0, help="Readings a second of the simulated city."),
-    ] = 500.0,
+        float | None,
+        typer.Option(
+            "--rate",
+            metavar="N",
+            min=0,
+            help="Readings a second of the simulated city; without it each device speaks at its "
+            "own pace.",
+        ),
+    ] = None,
     faults: Faults = "none",
     picture: Annotated[
         Path | None,
@@ -76,7 +82,8 @@ def up(
 
     **Examples**
 
-    - `qala up` — with a simulated city of 500 readings a second
+    - `qala up` — with a simulated city: a school, bus stops, streets and an iQala centre
+    - `qala up --devices 100 --sites 8 --rate 500` — with more to do
     - `qala up --no-simulator` — for devices of your own
     - `qala up --port-offset 1000 --data /tmp/second` — a second one beside the first
     - `qala up --clock now,60 --faults all` — a simulated clock, and all that goes wrong in a city

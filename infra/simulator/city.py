@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from infra.simulator.devices import Device, build_devices
 from infra.simulator.faults import malformed, malformed_element, quirk, wrong_ts_ms
@@ -17,10 +17,7 @@ from infra.simulator.seeds import seeded
 from infra.simulator.settings import SimulatorSettings
 from schemas.readings import MAX_ARRAY
 
-FIRMWARE: Final = "simulated"
 _OLDEST_MS: Final = 6 * 3_600_000
-_LATE_READINGS: Final = 15
-"""Mean length of a late upload, in messages."""
 _SWAP_WITHIN: Final = 4
 _REPEAT_WITHIN: Final = 20
 
@@ -28,9 +25,15 @@ _REPEAT_WITHIN: Final = 20
 class City:
     """All devices, taking turns; every call gives the messages that leave by it."""
 
-    def __init__(self, settings: SimulatorSettings, start_us: int) -> None:
+    late_messages: ClassVar = 15
+    """Mean length of a late upload, in messages."""
+
+    def __init__(
+        self, settings: SimulatorSettings, start_us: int, devices: list[Device] | None = None
+    ) -> None:
+        """``devices`` are those that ``settings`` asks for where none are given."""
         self.settings = settings
-        self.devices = build_devices(settings, start_us // 1_000_000)
+        self.devices = devices or build_devices(settings, start_us // 1_000_000)
         self.readings = 0
         """Distinct valid readings made so far."""
         self._rng = seeded(settings.seed, "faults")
@@ -42,7 +45,7 @@ class City:
         shares: tuple[tuple[Meant, float], ...] = (
             ("duplicate", faults.duplicates),
             ("disorder", faults.disorder),
-            ("late", faults.late / _LATE_READINGS),
+            ("late", faults.late / self.late_messages),
             ("malformed", faults.malformed),
             ("wrong_clock", faults.wrong_clock),
             ("quirk", faults.quirks),
@@ -54,18 +57,7 @@ class City:
 
     def statuses(self, state: str, now_ms: int) -> list[Outgoing]:
         """A retained status of every device (no reading)."""
-        return [
-            Outgoing(
-                one.lane,
-                one.status,
-                b'{"state":"%b","ts":%d,"boot":%d,"firmware":"%b"}'
-                % (state.encode(), now_ms, one.boot, FIRMWARE.encode()),
-                "status",
-                readings=0,
-                retain=True,
-            )
-            for one in self.devices
-        ]
+        return [one.says(state, now_ms) for one in self.devices]
 
     def advance(self, times_us: Sequence[int]) -> list[Outgoing]:
         """The next ``len(times_us)`` readings, with these event times (µs, ascending).
@@ -150,10 +142,7 @@ class City:
     ) -> None:
         rng = self._rng
         if meant == "late":
-            device.keep = rng.randrange(_LATE_READINGS // 2, _LATE_READINGS * 3 // 2)
-            device.age_ms = rng.choice(
-                (0, rng.randrange(60_000, 900_000), rng.randrange(_OLDEST_MS))
-            )
+            device.keep, device.age_ms = self._lateness()
             self._keep(device, times_ms, out)
         elif meant == "wrong_clock":
             wrong = [wrong_ts_ms(rng, ms) for ms in times_ms]
@@ -172,6 +161,13 @@ class City:
             )
             out.append(message)
             device.waiting.append((rng.choice((0, rng.randrange(1, _REPEAT_WITHIN))), again))
+
+    def _lateness(self) -> tuple[int, int]:
+        """For how many messages a device keeps its readings, and how much older they are (ms)."""
+        rng = self._rng
+        keep = rng.randrange(self.late_messages // 2, self.late_messages * 3 // 2)
+        age_ms = rng.choice((0, rng.randrange(60_000, 900_000), rng.randrange(_OLDEST_MS)))
+        return keep, age_ms
 
     def _keep(self, device: Device, times_ms: list[int], out: list[Outgoing]) -> None:
         device.kept.extend(device.reading(ms - device.age_ms) for ms in times_ms)
@@ -219,7 +215,10 @@ class City:
 
 def describe(settings: SimulatorSettings) -> str:
     """One line for logs and screens: which simulated city this is."""
-    pace = f"{settings.rate:g} readings/s" if settings.rate else "full speed"
+    if settings.rate is None:
+        pace = "each at its own pace"
+    else:
+        pace = f"{settings.rate:g} readings/s" if settings.rate else "full speed"
     return (
         f"simulated city of {settings.devices} devices on {min(settings.sites, settings.devices)} "
         f"sites, {pace}, seed {settings.seed}, faults {json.dumps(_active(settings))}"

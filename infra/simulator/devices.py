@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from infra.simulator.message import Outgoing
 from infra.simulator.seeds import seeded
 from infra.simulator.settings import SimulatorSettings
 from infra.simulator.values import Camera, Desk, Ionizer, Source, Speaker, Thermometer
 from schemas.topics import mqtt_topic
 
-if TYPE_CHECKING:
-    from infra.simulator.message import Outgoing
-
-_SHORT: Final = {
+FIRMWARE: Final = "simulated"
+SHORT: Final = {
     "camera": "cam",
     "thermometer": "thermo",
     "ionizer": "ion",
@@ -59,6 +58,13 @@ class Device:
     keep: int = 0
     age_ms: int = 0
 
+    def says(self, state: str, now_ms: int) -> Outgoing:
+        """Its retained status."""
+        payload = b'{"state":"%b","ts":%d,"boot":%d,"firmware":"%b"}' % (
+            state.encode(), now_ms, self.boot, FIRMWARE.encode(),
+        )  # fmt: skip
+        return Outgoing(self.lane, self.status, payload, "status", readings=0, retain=True)
+
     def reading(self, ts_ms: int) -> str:
         """The device's next reading, with its event time, as JSON."""
         seq = self.seq
@@ -70,15 +76,20 @@ class Device:
 def build_devices(settings: SimulatorSettings, boot: int) -> list[Device]:
     """The devices of a city, in the order in which they take turns.
 
-    Five devices on four sites have one of each kind. Which of them fall silent or lose their
-    counters is drawn from the seed; no device does both.
+    Five devices on four sites have one of each kind.
     """
-    rng = seeded(settings.seed, "devices")
     sites = min(settings.sites, settings.devices)
     devices = [
         _device(settings, boot, place % sites, place // sites, place)
         for place in range(settings.devices)
     ]
+    choose_faulty(settings, devices)
+    return devices
+
+
+def choose_faulty(settings: SimulatorSettings, devices: list[Device]) -> None:
+    """Choose by the seed which devices fall silent, and which others lose their counters."""
+    rng = seeded(settings.seed, "devices")
     shuffled = rng.sample(devices, len(devices))
     silent = _some(settings.faults.silent, len(devices))
     resets = _some(settings.faults.reset, len(devices))
@@ -88,7 +99,6 @@ def build_devices(settings: SimulatorSettings, boot: int) -> list[Device]:
         device.resets = True
     for device in shuffled[: silent + resets]:
         device.episode_at = rng.randrange(5, 40)
-    return devices
 
 
 def _some(share: float, among: int) -> int:
@@ -101,7 +111,7 @@ def _device(settings: SimulatorSettings, boot: int, place: int, turn: int, numbe
     site = f"{sort}-{first + row:02d}"
     kind = kinds[turn % len(kinds)]
     cycle = turn // len(kinds) * kinds.count(kind)
-    name = f"{_SHORT[kind]}-{cycle + kinds[: turn % len(kinds)].count(kind) + 1:02d}"
+    name = f"{SHORT[kind]}-{cycle + kinds[: turn % len(kinds)].count(kind) + 1:02d}"
     rng = seeded(settings.seed, site, name)
     return Device(
         site=site,

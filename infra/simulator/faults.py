@@ -8,8 +8,9 @@ from random import Random
 from typing import Any, Final
 
 from infra.simulator.devices import Device
+from infra.simulator.local_time import HOUR_MS
 from infra.simulator.message import Outgoing
-from infra.simulator.values import HOUR_MS, PERSONS
+from infra.simulator.values import PERSONS
 from schemas.readings import MAX_SEQ
 from schemas.topics import MQTT_ROOT
 

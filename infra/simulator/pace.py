@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from infra.ledger import LedgerWriter
 from infra.simulator.city import City, describe
 from infra.simulator.message import Outgoing
+from infra.simulator.own_pace import OwnPace
 from infra.simulator.publisher import Lane
 from infra.simulator.seeds import seeded
 from infra.simulator.settings import SimulatorSettings
@@ -38,7 +39,9 @@ class Run:
         self.clock = clock
         self.ledger = ledger
         self.start_us = clock.now_us()
-        self.city = City(settings, self.start_us)
+        self.city: City | OwnPace = (OwnPace if settings.rate is None else City)(
+            settings, self.start_us
+        )
         self.lanes = [
             Lane(
                 mqtt,
@@ -108,6 +111,8 @@ class Run:
     def burst(self) -> int:
         """Make and send what is due; gives the number of readings."""
         settings = self.settings
+        if isinstance(self.city, OwnPace):
+            return self._let_speak(self.city)
         room = 2 * settings.inflight * settings.connections - self.unacknowledged
         due = self._due()
         if settings.count is not None:
@@ -121,6 +126,17 @@ class Run:
         self.send(self.city.advance(self._times_us(whole)))
         self.slots += whole
         return whole
+
+    def _let_speak(self, city: OwnPace) -> int:
+        """Send what the devices have to say by now."""
+        settings = self.settings
+        at_most = min(2 * settings.inflight * settings.connections - self.unacknowledged,
+                      _BURST_READINGS)  # fmt: skip
+        if settings.count is not None:
+            at_most = min(at_most, settings.count - city.readings)
+        before = city.readings
+        self.send(city.until(self.clock.now_us(), max(at_most, 0)))
+        return city.readings - before
 
     def _due(self) -> int:
         """How many readings the schedule has reached, and how far it is ahead of us."""
@@ -138,7 +154,8 @@ class Run:
         settings = self.settings
         if settings.count is not None and self.city.readings + number >= settings.count:
             return True
-        slots = round(settings.rate * settings.seconds) if settings.seconds else 0
+        rate, seconds = settings.rate, settings.seconds
+        slots = round(rate * seconds) if rate and seconds else 0
         return bool(slots) and self.slots + number >= slots
 
     def _times_us(self, number: int) -> list[int]:

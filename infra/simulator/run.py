@@ -22,6 +22,7 @@ from schemas.readiness import Readiness
 _LOG = structlog.get_logger()
 _BURST_S: Final = 0.01
 _FULL_SPEED_PAUSE_S: Final = 0.001
+_OWN_PACE_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 0.25
 _DRAIN_S: Final = 30.0
 _FLUSH_S: Final = 1.0
@@ -98,8 +99,7 @@ async def _connected(run: Run) -> AsyncIterator[asyncio.Future[None]]:
 async def _produce(run: Run, stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
     """Burst by burst along the schedule, until the run's end, ``stop`` or a failure."""
     loop = asyncio.get_running_loop()
-    rate = run.settings.rate
-    pause_s = min(max(run.settings.batch / rate, _BURST_S), _LONGEST_PAUSE_S) if rate else 0.0
+    pause_s = _pause_s(run.settings)
     flush_at = 0.0
     while not stop.is_set() and not run.ended:
         if failed.done():
@@ -109,7 +109,16 @@ async def _produce(run: Run, stop: asyncio.Event, failed: asyncio.Future[None]) 
         if run.ledger is not None and loop.time() >= flush_at:
             run.ledger.flush()
             flush_at = loop.time() + _FLUSH_S
-        await asyncio.sleep(pause_s or _FULL_SPEED_PAUSE_S)
+        await asyncio.sleep(pause_s)
+
+
+def _pause_s(settings: SimulatorSettings) -> float:
+    """Between two bursts, in real seconds."""
+    if settings.rate is None:
+        return _OWN_PACE_PAUSE_S
+    if not settings.rate:
+        return _FULL_SPEED_PAUSE_S
+    return min(max(settings.batch / settings.rate, _BURST_S), _LONGEST_PAUSE_S)
 
 
 async def _drain(run: Run, failed: asyncio.Future[None]) -> None:

@@ -55,10 +55,11 @@ class SimulatorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    devices: int = Field(default=24, ge=1, le=100_000)
-    sites: int = Field(default=4, ge=1, le=10_000)
-    rate: float = Field(default=20.0, ge=0, allow_inf_nan=False)
-    """Readings a second of real time over all devices; 0: as fast as the broker takes them."""
+    devices: int = Field(default=30, ge=1, le=100_000)
+    sites: int = Field(default=6, ge=1, le=10_000)
+    rate: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Readings a second of real time over all devices, which take turns; 0: as fast as the broker
+    takes them. None: each device at its own pace, as in a city."""
     seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Length of the run in real seconds; None: until stopped (or until ``count``)."""
     count: int | None = Field(default=None, ge=0)
@@ -66,7 +67,7 @@ class SimulatorSettings(BaseModel):
     seed: int = 1
     faults: Faults = Faults()
     batch: int = Field(default=1, ge=1, le=MAX_ARRAY)
-    """Readings in one MQTT message; above 1 they are arrays."""
+    """Readings in one MQTT message; above 1 they are arrays. Of a run with a ``rate``."""
     connections: int = Field(default=2, ge=1, le=1000)
     """MQTT connections that the devices share."""
     inflight: int = Field(default=2000, ge=1, le=65_000)

@@ -13,8 +13,8 @@ import math
 from random import Random
 from typing import Final, Protocol
 
-DAY_MS: Final = 86_400_000
-HOUR_MS: Final = 3_600_000
+from infra.simulator.local_time import DAY_MS, HOUR_MS
+
 PERSONS: Final = 400
 """Simulated persons of a city: ``person-0000`` to ``person-0399``."""
 

@@ -32,11 +32,14 @@ STOP_ORDER: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class City:
-    """What the simulator under `qala up` is asked for; ``faults`` as `qala simulate` takes it."""
+    """What the simulator under `qala up` is asked for, as `qala simulate` takes it.
 
-    devices: int = 100
-    sites: int = 8
-    rate: float = 500.0
+    Without a ``rate`` (readings a second) each device speaks at its own pace.
+    """
+
+    devices: int = 30
+    sites: int = 6
+    rate: float | None = None
     faults: str = "none"
 
 
@@ -97,7 +100,9 @@ def stage_specs(plan: Plan, session: aiohttp.ClientSession) -> list[Spec]:
 def simulator_spec(plan: Plan, city: City, session: aiohttp.ClientSession) -> Spec:
     """The simulated city, which runs until it is stopped."""
     words = ["simulate", "--devices", str(city.devices), "--sites", str(city.sites)]
-    words += ["--rate", f"{city.rate:g}", "--faults", city.faults]
+    words += ["--faults", city.faults]
+    if city.rate is not None:
+        words += ["--rate", f"{city.rate:g}"]
     if plan.clock:
         words += ["--clock", plan.clock]
     return _stage(plan, session, "simulator", *words)

@@ -161,6 +161,27 @@ async def test_event_times_run_with_a_simulated_clock(mqtt_connection, tmp_path)
     assert Ledger(tmp_path / "l").header.clock == str(clock)
 
 
+async def test_a_city_at_its_own_pace_sends_what_has_happened_by_its_clock(
+    mqtt_connection, tmp_path
+):
+    now_us = RealClock().now_us()
+    clock = SimulatedClock(now_us, 600.0, now_us)
+    summary = await run_simulator(mqtt_connection, tmp_path / "l", clock=clock, seconds=2)
+    assert summary.ok
+    entries = list(Ledger(tmp_path / "l").entries())
+    assert sum(entry.readings for entry in entries) == summary.readings > 500
+    for entry in entries:
+        for reading in entry.accepted():
+            assert entry.meant == "wrong_clock" or now_us // 1000 < reading["ts"] <= entry.at
+
+
+async def test_a_city_at_its_own_pace_ends_after_as_many_readings_as_asked_for(mqtt_connection):
+    now_us = RealClock().now_us()
+    clock = SimulatedClock(now_us, 600.0, now_us)
+    summary = await run_simulator(mqtt_connection, clock=clock, count=321)
+    assert summary.readings == summary.acknowledged_readings == 321
+
+
 async def test_a_stop_ends_an_endless_run_with_everything_acknowledged(mqtt_connection, tmp_path):
     stop = asyncio.Event()
     run = asyncio.create_task(
@@ -300,6 +321,23 @@ async def test_verify_finds_nothing_wrong_where_everything_is_stored(run, influx
     assert report.rejected == report.malformed == len(twin.letters) > 50
     assert report.names == {}
     assert report.as_dict()["ok"] is True
+
+
+async def test_verify_finds_nothing_wrong_with_a_city_at_its_own_pace(
+    mqtt_connection, influx, tmp_path
+):
+    path, now_us = tmp_path / "own.ndjson", RealClock().now_us()
+    clock = SimulatedClock(now_us, 1200.0, now_us)
+    summary = await run_simulator(
+        mqtt_connection, path, clock=clock, seconds=2, devices=12, faults=ALL_FAULTS
+    )
+    twin = Twin(tmp_path)
+    for entry in Ledger(path).entries():
+        twin.take(entry)
+    await twin.store(influx)
+    report = await check(path, influx)
+    assert report.ok, report
+    assert report.valid_distinct == report.stored == summary.readings > 1000
 
 
 async def test_verify_names_what_was_lost_and_waits_for_what_comes_late(run, influx):

@@ -91,8 +91,8 @@ def test_wrong_usage_ends_with_2(command: str, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     "command,told",
     [
-        ("dlq list", "does not answer (KafkaConnectionError); start it with `qala up`"),
-        ("devices list", "does not answer (KafkaConnectionError); start it with `qala up`"),
+        ("dlq list", "cannot be reached (Connection refused); is it running"),
+        ("devices list", "cannot be reached (Connection refused); is it running"),
         ("rules list nowhere.toml", "nowhere.toml"),
         ("verify nowhere.ndjson", "nowhere.ndjson"),
     ],

@@ -30,7 +30,7 @@ from infra.native import (
 )
 from infra.native.kafka import cluster_id
 from infra.provision import topic_configs
-from infra.provision.influx import _seconds
+from infra.provision.influx import duration_s
 from infra.servers import ServerPorts
 from schemas.topics import ALL_TOPICS, STATE, TELEMETRY
 
@@ -212,5 +212,5 @@ def test_state_topic_takes_a_flush_in_one_batch():
 
 
 def test_durations_of_influxdb_are_read():
-    assert _seconds("168h0m0s") == 7 * 86400
-    assert _seconds("0s") == 0
+    assert duration_s("168h0m0s") == 7 * 86400
+    assert duration_s("0s") == 0

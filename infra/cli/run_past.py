@@ -1,0 +1,99 @@
+"""What `qala simulate --into-influx` does."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from infra.cli.host import tune_collector
+from infra.cli.output import console, print_json, table
+from infra.settings import Settings, load_settings
+from infra.simulator import SimulatorSettings
+from infra.simulator.past import Filled, Told, fill
+from infra.words import age_words, count_words
+from ingest.persons import load_person_key
+from streams.rulefile import default_rules, load_rules
+
+
+def run_past(
+    settings: SimulatorSettings,
+    *,
+    days: float,
+    ending: datetime | None,
+    force: bool,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the city's past with a bar of progress, and print what it came to."""
+    chosen = load_settings(data=data)
+    tune_collector()
+    now_ms = time.time_ns() // 1_000_000
+    end_ms = now_ms if ending is None else round(ending.replace(tzinfo=UTC).timestamp() * 1000)
+    bar = Progress(
+        TextColumn("SIMULATED DATA into [b]{task.description}[/b]"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(f"{chosen.influx.database} at {chosen.influx}", total=1.0)
+        filled = uvloop.run(
+            _filled(
+                settings,
+                chosen,
+                days=days,
+                end_ms=end_ms,
+                force=force,
+                told=lambda share: bar.update(task, completed=share),
+            )
+        )
+    if as_json:
+        print_json(filled.as_dict())
+    else:
+        _print(filled, chosen)
+
+
+async def _filled(
+    settings: SimulatorSettings,
+    chosen: Settings,
+    *,
+    days: float,
+    end_ms: int,
+    force: bool,
+    told: Told,
+) -> Filled:
+    secret = chosen.person.key
+    return await fill(
+        settings,
+        days=days,
+        end_ms=end_ms,
+        influx=chosen.influx,
+        key=load_person_key(secret.get_secret_value() if secret else None, chosen.data),
+        rules=load_rules(chosen.rules or default_rules()),
+        force=force,
+        progress=told,
+    )
+
+
+def _print(filled: Filled, chosen: Settings) -> None:
+    made = table("simulated past", "count", right=("count",))
+    made.add_row("devices", count_words(len(filled.devices)))
+    made.add_row("readings", count_words(filled.readings))
+    made.add_row("state changes of alerts", count_words(filled.alerts))
+    for policy, rows in filled.rows.items():
+        made.add_row(f"rows in {policy}", count_words(rows))
+    made.add_row("rows too old to be kept", count_words(filled.expired))
+    made.add_row("duration", age_words(filled.seconds))
+    out = console()
+    out.print(
+        f"SIMULATED DATA: {filled.first} to {filled.last}, seed {filled.seed}, "
+        f"in database {chosen.influx.database} at {chosen.influx}"
+    )
+    out.print(made)

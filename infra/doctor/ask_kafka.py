@@ -1,0 +1,235 @@
+"""Asking Kafka: brokers, topics with their configuration and our rights, groups and their lag."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
+from msgspec import Struct
+from msgspec.structs import replace
+
+from infra.doctor.finding import Away
+from infra.doctor.kafka_rights import READ, WRITE, RightsRequest, allows
+from schemas.connections import KafkaConnection
+from schemas.errors import ConnectionSettingError, ServerAccessError
+from schemas.kafka_access import knock
+from schemas.topics import ALL_TOPICS
+
+_REQUEST_MS: Final = 4000
+_COORDINATOR_S: Final = 3.0
+_AGAIN_S: Final = 0.1
+_UNKNOWN_TOPIC: Final = 3
+
+
+class TopicSeen(Struct, frozen=True, kw_only=True):
+    """One topic. ``refused`` names Kafka's reason where it does not show it.
+
+    ``leaderless`` and ``thin`` count partitions that have no leader, and those of which fewer
+    copies are alive than there should be. ``configs`` is None where we may not see them.
+    """
+
+    name: str
+    partitions: int = 0
+    copies: int = 0
+    leaderless: int = 0
+    thin: int = 0
+    alive_copies: int = 0
+    may_read: bool = True
+    may_write: bool = True
+    refused: str | None = None
+    configs: dict[str, str] | None = None
+
+
+class GroupSeen(Struct, frozen=True, kw_only=True):
+    """One consumer group. ``state`` is Kafka's word; ``lag`` in records, None without a place.
+
+    ``refused`` names Kafka's reason for not showing it, ``forbidden`` says that it is for our
+    lack of rights.
+    """
+
+    name: str
+    state: str
+    members: int = 0
+    lag: int | None = None
+    refused: str | None = None
+    forbidden: bool = False
+
+
+class KafkaSeen(Struct, frozen=True, kw_only=True):
+    """What Kafka told. ``apis`` are the versions that it speaks, by number of the request.
+
+    ``deaf`` are bootstrap servers that did not answer, with why. ``broker`` is the configuration
+    of a broker, None where we may not see it.
+    """
+
+    user: str | None
+    apis: dict[int, tuple[int, int]]
+    brokers: int
+    deaf: dict[str, str]
+    topics: dict[str, TopicSeen]
+    broker: dict[str, str] | None
+    groups: tuple[GroupSeen, ...]
+
+
+async def ask_kafka(kafka: KafkaConnection, groups: Iterable[str]) -> KafkaSeen | Away:
+    """Look at everything of Kafka that Qala needs, and change nothing."""
+    deaf: dict[str, str] = {}
+    first: Away | None = None
+    for host, port, _ in collect_hosts(kafka.bootstrap, randomize=False):
+        server = f"{host}:{port}"
+        one = kafka.model_copy(update={"bootstrap": server})
+        try:
+            await knock(one, timeout_s=_REQUEST_MS / 1000)
+        except (ServerAccessError, ConnectionSettingError) as exc:
+            away = Away.told(exc, "QALA_KAFKA_BOOTSTRAP")
+            first = first or away
+            deaf[server] = away.what
+            continue
+        try:
+            return await _look(one, host, port, deaf, groups)
+        except (KafkaError, OSError, TimeoutError) as exc:
+            return Away(
+                f"Kafka at {server} stopped answering ({type(exc).__name__})",
+                "see its log; where it runs, look again in some seconds",
+            )
+    return first or Away("QALA_KAFKA_BOOTSTRAP names no server", "set it to host:port")
+
+
+async def _look(
+    kafka: KafkaConnection, host: str, port: int, deaf: dict[str, str], groups: Iterable[str]
+) -> KafkaSeen:
+    arguments = kafka.client_args()
+    del arguments["bootstrap_servers"]
+    connection = await create_conn(host, port, **arguments, request_timeout_ms=_REQUEST_MS)
+    try:
+        told = await connection.send(RightsRequest(ALL_TOPICS))
+    finally:
+        await connection.close()
+    topics = {seen.name: seen for seen in map(_topic, told.topics) if seen is not None}
+    admin = AIOKafkaAdminClient(**kafka.client_args(), request_timeout_ms=_REQUEST_MS)
+    try:
+        await admin.start()
+        configs, broker = await asyncio.gather(
+            _configs(admin, [name for name, topic in topics.items() if not topic.refused]),
+            _broker(admin, told.brokers[0][0]),
+        )
+        seen_groups = await _groups(kafka, admin, groups)
+    finally:
+        await admin.close()
+    return KafkaSeen(
+        user=kafka.user if kafka.security.startswith("SASL") else None,
+        apis=dict(connection._versions),  # noqa: SLF001 - the client knows, and has no way to ask
+        brokers=len(told.brokers),
+        deaf=deaf,
+        topics={name: replace(topic, configs=configs.get(name)) for name, topic in topics.items()},
+        broker=broker,
+        groups=seen_groups,
+    )
+
+
+def _topic(told: tuple[Any, ...]) -> TopicSeen | None:
+    """One topic of the answer, or None where there is no such topic."""
+    code, name, _, partitions, operations = told
+    if code == _UNKNOWN_TOPIC:
+        return None
+    if code:
+        return TopicSeen(name=name, refused=for_code(code).__name__)
+    copies = [len(replicas) for *_, replicas, _, _ in partitions]
+    alive = [len(in_sync) for *_, in_sync, _ in partitions]
+    return TopicSeen(
+        name=name,
+        partitions=len(partitions),
+        copies=min(copies, default=0),
+        alive_copies=min(alive, default=0),
+        leaderless=sum(leader < 0 for _, _, leader, *_ in partitions),
+        thin=sum(have < want for have, want in zip(alive, copies, strict=True)),
+        may_read=allows(operations, READ),
+        may_write=allows(operations, WRITE),
+    )
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    answers = await admin.describe_configs(resources)
+    return {
+        name: _values(entries)
+        for answer in answers
+        for code, _, _, name, entries in answer.resources
+        if not code
+    }
+
+
+async def _broker(admin: AIOKafkaAdminClient, node: int) -> dict[str, str] | None:
+    resource = ConfigResource(ConfigResourceType.BROKER, str(node))
+    for answer in await admin.describe_configs([resource]):
+        for code, _, _, _, entries in answer.resources:
+            return None if code else _values(entries)
+    return None
+
+
+def _values(entries: Iterable[tuple[Any, ...]]) -> dict[str, str]:
+    return {name: value for name, value, *_ in entries if value is not None}
+
+
+async def _groups(
+    kafka: KafkaConnection, admin: AIOKafkaAdminClient, names: Iterable[str]
+) -> tuple[GroupSeen, ...]:
+    consumer = AIOKafkaConsumer(
+        **kafka.client_args(), enable_auto_commit=False, request_timeout_ms=_REQUEST_MS
+    )
+    try:
+        await consumer.start()
+        await asyncio.sleep(0)  # one that is stopped before its tasks ran raises (aiokafka 0.14)
+        return tuple([await _group(consumer, admin, name) for name in names])
+    finally:
+        await consumer.stop()
+
+
+async def _group(consumer: Any, admin: AIOKafkaAdminClient, name: str) -> GroupSeen:  # noqa: ANN401 - untyped
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _COORDINATOR_S
+    while True:
+        try:
+            state, members = await _described(admin, name)
+            places = await admin.list_consumer_group_offsets(name)
+            break
+        except GroupAuthorizationFailedError as exc:
+            return GroupSeen(name=name, state="?", refused=type(exc).__name__, forbidden=True)
+        except KafkaError as exc:
+            # a Kafka that has never had a group makes a place for them now
+            if not exc.retriable or loop.time() > until:
+                return GroupSeen(name=name, state="?", refused=type(exc).__name__)
+            await asyncio.sleep(_AGAIN_S)
+    known = {place: at.offset for place, at in places.items() if at.offset >= 0}
+    return GroupSeen(name=name, state=state, members=members, lag=await _lag(consumer, known))
+
+
+async def _described(admin: AIOKafkaAdminClient, name: str) -> tuple[str, int]:
+    """State and number of members of a group.
+
+    Raises:
+        KafkaError: Kafka does not tell (yet).
+    """
+    (answer,) = await admin.describe_consumer_groups([name])
+    ((code, _, state, _, _, members, *_),) = answer.groups
+    if code:
+        raise for_code(code)
+    return str(state), len(members)
+
+
+async def _lag(consumer: Any, places: Mapping[TopicPartition, int]) -> int | None:  # noqa: ANN401 - untyped
+    if not places:
+        return None
+    try:
+        ends = await consumer.end_offsets(list(places))
+    except KafkaError:  # a topic that was read once is gone; `topics` says so
+        return None
+    return sum(max(int(ends[place]) - at, 0) for place, at in places.items())

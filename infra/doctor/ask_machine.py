@@ -1,0 +1,129 @@
+"""Asking this machine: space, memory, limits, programs, clock, and our own broker's file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import re
+import resource
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import psutil
+from msgspec import Struct
+
+from infra.native import LOOPBACK, MissingProgramError, find_native
+from schemas.connections import MqttConnection
+
+_MB: Final = 1_000_000
+_PROGRAM_S: Final = 4.0
+_HERE: Final = frozenset({LOOPBACK, "localhost", "::1"})
+
+
+class MachineSeen(Struct, frozen=True, kw_only=True):
+    """What this machine is. ``writable`` is False where the data folder can't be written.
+
+    ``java`` is None where there is none; ``native`` says what is missing of the native servers.
+    ``synchronised`` is None where the system does not tell.
+    """
+
+    data: Path
+    free_mb: int
+    writable: bool
+    memory_mb: int
+    open_files: int
+    python: str
+    java: int | None
+    native: str | None
+    synchronised: bool | None
+
+
+async def ask_machine(data: Path, environ: Mapping[str, str]) -> MachineSeen:
+    """Look at what the data folder lies on, and at what the native servers need."""
+    there = _existing(data)
+    missing: str | None = None
+    java: int | None = None
+    try:
+        native = find_native(environ)
+    except MissingProgramError as exc:
+        missing = str(exc)
+    else:
+        java = java_major(await _said(str(native.java), "-version"))
+    return MachineSeen(
+        data=data,
+        free_mb=shutil.disk_usage(there).free // _MB,
+        writable=os.access(there, os.W_OK | os.X_OK),
+        memory_mb=psutil.virtual_memory().available // _MB,
+        open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        python=platform.python_version(),
+        java=java,
+        native=missing,
+        synchronised=await _synchronised(),
+    )
+
+
+def broker_conf(data: Path, mqtt: MqttConnection) -> dict[str, str] | None:
+    """The configuration of the Mosquitto that Qala runs over ``data``, where ``mqtt`` is it."""
+    if mqtt.host not in _HERE:
+        return None
+    try:
+        text = (data / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    conf = {
+        key: value.strip()
+        for key, _, value in (line.partition(" ") for line in text.splitlines())
+        if key and not key.startswith("#")
+    }
+    return conf if conf.get("listener", "").split(" ")[0] == str(mqtt.port) else None
+
+
+def is_here(host: str) -> bool:
+    """Whether ``host`` is this machine, as far as its name tells."""
+    return host in _HERE
+
+
+def java_major(said: str) -> int | None:
+    """17 of ``openjdk version "17.0.2" …``, 8 of ``"1.8.0_292"``; None where it says neither."""
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    return int(found[1]) if found else None
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the first above it that is there."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    return there
+
+
+async def _synchronised() -> bool | None:
+    """What systemd says of the clock; None where systemd does not run."""
+    if shutil.which("timedatectl") is None:
+        return None
+    said = await _said("timedatectl", "show", "--property=NTPSynchronized", "--value")
+    return {"yes": True, "no": False}.get(said.strip())
+
+
+async def _said(*argv: str) -> str:
+    """What a program prints, on both its outputs; nothing where it can't be run in time."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    except OSError:
+        return ""
+    try:
+        async with asyncio.timeout(_PROGRAM_S):
+            out, _ = await process.communicate()
+            return out.decode(errors="replace")
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return ""

@@ -1,0 +1,97 @@
+"""Asking the stages that run on the data folder, and reading how others ended."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from infra.probe import Answer
+from infra.supervisor.ownership import supervisor_record
+from infra.supervisor.records import (
+    SUPERVISOR,
+    ProbeRecord,
+    ProcessRecord,
+    log_file,
+    read_probes,
+    read_processes,
+    run_folder,
+)
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=3.0)
+_ANSWERS: Final = frozenset({HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE})
+
+
+class StageSeen(Struct, frozen=True, kw_only=True):
+    """One stage, running or ended. ``reasons`` is None where it runs and does not answer.
+
+    ``ended`` is the sentence of the error that ended it, None for one that was killed.
+    """
+
+    name: str
+    stage: str
+    id: str
+    alive: bool
+    reasons: dict[str, str] | None
+    ended: str | None
+    log: Path
+
+
+class StagesSeen(Struct, frozen=True, kw_only=True):
+    """What runs on a data folder; ``troubled`` are processes that a living `qala up` can't keep."""
+
+    data: Path
+    supervised: bool
+    stages: tuple[StageSeen, ...]
+    troubled: tuple[ProcessRecord, ...]
+
+
+async def ask_stages(data: Path) -> StagesSeen:
+    """Ask each stage of the data folder whether it is ready."""
+    folder = run_folder(data)
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+        stages = await asyncio.gather(
+            *(_stage(session, data, probe) for probe in read_probes(folder))
+        )
+    supervised = supervisor_record(folder) is not None
+    known = {stage.name for stage in stages}
+    troubled = [
+        record
+        for record in read_processes(folder)
+        if supervised
+        and record.name not in {SUPERVISOR, *known}
+        and (record.state in {"failed", "backoff"} or not record.alive())
+    ]
+    return StagesSeen(
+        data=data, supervised=supervised, stages=tuple(stages), troubled=tuple(troubled)
+    )
+
+
+async def _stage(session: aiohttp.ClientSession, data: Path, probe: ProbeRecord) -> StageSeen:
+    alive = probe.process.alive()
+    return StageSeen(
+        name=probe.name,
+        stage=probe.stage,
+        id=probe.id,
+        alive=alive,
+        reasons=await _reasons(session, probe.port) if alive else None,
+        ended=probe.ended,
+        log=log_file(data, probe.name),
+    )
+
+
+async def _reasons(session: aiohttp.ClientSession, port: int) -> dict[str, str] | None:
+    """What the stage waits for, empty where it is ready; None where it does not answer."""
+    try:
+        async with session.get(f"http://127.0.0.1:{port}/ready") as answer:
+            if answer.status not in _ANSWERS:
+                return None
+            said = msgspec.json.decode(await answer.read(), type=Answer)
+    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError):
+        return None
+    return said.reasons

@@ -1,0 +1,110 @@
+"""Whether all clocks agree: ours, Kafka's, InfluxDB's and the bridges'."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra.doctor.ask_influx import InfluxSeen
+from infra.doctor.finding import Away, Finding, Findings
+from infra.doctor.watch_log import LogWatched
+
+OFF_MS: Final = 2000
+"""A difference from which a clock is a problem."""
+
+_BEHIND_MS: Final = -30_000
+"""A bridge may be behind by what it still has to send; more is worth a look."""
+_SYNC: Final = "synchronise the clock of {} (`timedatectl set-ntp true`, or chrony)"
+_HARM: Final = "boards then show live values as unknown, and ages are wrong"
+
+
+def judge_clocks(
+    log: LogWatched | None, influx: InfluxSeen | Away, *, synchronised: bool | None
+) -> list[Finding]:
+    """Findings of the part ``clocks``; ``synchronised`` is what this machine says of its own."""
+    found = Findings("clocks")
+    _own(found, synchronised=synchronised)
+    kafka_ms = log.clock_ms if log is not None else None
+    influx_ms = _least(influx.clock_ms) if isinstance(influx, InfluxSeen) else None
+    ours_is_off = _agree(kafka_ms, influx_ms)
+    if log is not None and log.simulated:
+        found.ok("Kafka", "not compared: the bridges run on a simulated clock")
+    elif kafka_ms is None:
+        found.unknown(
+            "Kafka",
+            "its clock is seen when a record comes, and none came while we watched",
+            "start a bridge, and look again",
+        )
+    else:
+        _judge(found, "Kafka", kafka_ms, ours_is_off=ours_is_off)
+    if influx_ms is not None:
+        _judge(found, "InfluxDB", influx_ms, ours_is_off=ours_is_off)
+    for bridge in log.bridges if log is not None else ():
+        if bridge.ahead_ms is not None:
+            _bridge(found, bridge.id, bridge.ahead_ms)
+    return found.made
+
+
+def _own(found: Findings, *, synchronised: bool | None) -> None:
+    if synchronised is None:
+        found.unknown(
+            "this machine",
+            "it does not tell whether its clock is synchronised",
+            "see that chrony, systemd-timesyncd or the host keeps its clock",
+        )
+    elif synchronised:
+        found.ok("this machine", "its clock is synchronised")
+    else:
+        found.warning("this machine", "its clock is not synchronised", _SYNC.format("this machine"))
+
+
+def _judge(found: Findings, server: str, difference_ms: int, *, ours_is_off: bool) -> None:
+    if abs(difference_ms) < OFF_MS:
+        found.ok(server, "its clock agrees with this machine's")
+        return
+    whose = "this machine: Kafka and InfluxDB agree" if ours_is_off else f"{server}'s machine"
+    found.problem(
+        server,
+        f"its clock is {_words(difference_ms)} this machine's: {_HARM}",
+        _SYNC.format(whose),
+    )
+
+
+def _bridge(found: Findings, bridge: str, ahead_ms: int) -> None:
+    check = f"bridge {bridge}"
+    if ahead_ms >= OFF_MS:
+        found.problem(
+            check,
+            f"its clock is {_words(ahead_ms)} Kafka's: it stamps what devices send with it",
+            _SYNC.format(f"the machine of bridge {bridge}"),
+        )
+    elif ahead_ms < _BEHIND_MS:
+        found.warning(
+            check,
+            f"what it sends was received {_words(ahead_ms)} Kafka's clock: its clock is wrong, "
+            "or it is that late",
+            f"see the clock of its machine, and what it waits for: /ready of bridge {bridge}",
+        )
+    else:
+        found.ok(check, "its clock agrees with Kafka's")
+
+
+def _agree(kafka_ms: int | None, influx_ms: int | None) -> bool:
+    """Whether both servers are off, and by the same: then the odd clock is ours."""
+    if kafka_ms is None or influx_ms is None:
+        return False
+    off = min(abs(kafka_ms), abs(influx_ms)) >= OFF_MS
+    # the Date of a server is good to a second
+    return off and abs(kafka_ms - influx_ms) < OFF_MS
+
+
+def _least(span: tuple[int, int] | None) -> int | None:
+    """Of all differences that are possible, the smallest."""
+    if span is None:
+        return None
+    low, high = span
+    return low if low > 0 else min(high, 0)
+
+
+def _words(difference_ms: int) -> str:
+    side = "ahead of" if difference_ms > 0 else "behind"
+    return f"{abs(difference_ms) / 1000:.1f} s {side}"

@@ -1,0 +1,122 @@
+"""Asking everything at once, and judging what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeVar
+
+from aiokafka.errors import KafkaError
+from msgspec.structs import replace
+
+from infra.doctor.ask_influx import ask_influx
+from infra.doctor.ask_kafka import ask_kafka
+from infra.doctor.ask_machine import ask_machine, broker_conf, is_here
+from infra.doctor.ask_mqtt import BrokerSeen, ask_mqtt, ask_stored
+from infra.doctor.ask_stages import ask_stages
+from infra.doctor.check_settings import check_settings
+from infra.doctor.finding import Away, Finding, in_order
+from infra.doctor.judge_bridges import absent_bridges, judge_bridges, waiting_messages
+from infra.doctor.judge_clocks import judge_clocks
+from infra.doctor.judge_influx import judge_influx
+from infra.doctor.judge_kafka import judge_kafka
+from infra.doctor.judge_machine import judge_machine
+from infra.doctor.judge_mqtt import judge_mqtt
+from infra.doctor.judge_stages import judge_stages
+from infra.doctor.watch_log import LogWatched, watch_log
+from infra.settings import Settings
+from schemas.connections import KafkaConnection, MqttConnection
+from schemas.errors import ConnectionSettingError
+
+_PATIENCE_S: Final = 8.0
+"""How long one server may take for all that is asked of it."""
+
+_T = TypeVar("_T")
+
+
+async def examine(
+    settings: Settings, now_ms: Callable[[], int], environ: Mapping[str, str] = os.environ
+) -> list[Finding]:
+    """Everything that was found, by part, the gravest first.
+
+    Takes under ten seconds; up to ten more where a bridge is away from a quiet broker, which
+    tells how much it stores only every ten seconds.
+
+    ``now_ms`` is the clock with which all others are compared, in ms since 1970.
+
+    Raises:
+        SettingsError: the settings of a stage can't be used.
+    """
+    data = settings.data.resolve()
+    bridge = settings.stage("bridge")
+    groups = [settings.stage(table).group for table in ("streams", "sink.influx", "sink.chat")]
+    # long enough for a tick of each bridge, whenever its last one was
+    watch_s = min(max(2.5 * bridge.tick_s, 1.0), _PATIENCE_S - 3)
+    expiry_s = bridge.session_expiry_s
+    broker, kafka, log, influx, machine, stages = await asyncio.gather(
+        _patiently("the MQTT broker", ask_mqtt(settings.mqtt, session_expiry_s=expiry_s)),
+        _patiently("Kafka", ask_kafka(settings.kafka, groups)),
+        _log(settings.kafka, watch_s, now_ms),
+        _patiently("InfluxDB", ask_influx(settings.influx, now_ms)),
+        ask_machine(data, environ),
+        ask_stages(data),
+    )
+    broker = await _with_queue(settings.mqtt, broker, log)
+    conf = broker_conf(data, settings.mqtt)
+    return in_order(
+        [
+            *check_settings(settings, environ),
+            *judge_machine(
+                machine, min_free_mb=settings.min_free_mb, elsewhere=_elsewhere(settings)
+            ),
+            *judge_mqtt(broker, conf, address=str(settings.mqtt), session_expiry_s=expiry_s),
+            *judge_kafka(kafka, address=str(settings.kafka)),
+            *judge_influx(influx, settings.influx),
+            *judge_clocks(log, influx, synchronised=machine.synchronised),
+            *judge_bridges(broker, log),
+            *judge_stages(stages),
+        ]
+    )
+
+
+async def _with_queue(
+    mqtt: MqttConnection, broker: BrokerSeen | Away, log: LogWatched | None
+) -> BrokerSeen | Away:
+    """The broker with what waits there, where a bridge is away and the broker hasn't told."""
+    if isinstance(broker, Away) or log is None or "version" not in broker.sys:
+        return broker
+    if waiting_messages(broker.sys) is not None or not absent_bridges(broker, log):
+        return broker
+    return replace(broker, sys=broker.sys | await ask_stored(mqtt))
+
+
+async def _patiently(server: str, asking: Awaitable[_T | Away]) -> _T | Away:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await asking
+    except TimeoutError:
+        return Away(
+            f"{server} has not answered everything within {_PATIENCE_S:.0f} s",
+            "see its log and its load; where it hangs, restart it",
+        )
+
+
+async def _log(
+    kafka: KafkaConnection, watch_s: float, now_ms: Callable[[], int]
+) -> LogWatched | None:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await watch_log(kafka, watch_s=watch_s, now_ms=now_ms)
+    except (KafkaError, OSError, TimeoutError, ConnectionSettingError):
+        return None  # what is wrong is found where Kafka itself is asked
+
+
+def _elsewhere(settings: Settings) -> list[str]:
+    """The servers that run on other machines, as far as their addresses tell."""
+    hosts = {
+        "Mosquitto": settings.mqtt.host,
+        "Kafka": settings.kafka.bootstrap.split(",")[0].rpartition(":")[0],
+        "InfluxDB": settings.influx.url.partition("://")[2].partition("/")[0].partition(":")[0],
+    }
+    return [server for server, host in hosts.items() if not is_here(host)]

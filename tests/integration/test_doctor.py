@@ -1,0 +1,373 @@
+"""`qala doctor` on real servers: nothing to mend on a healthy stack, and the mend of each fault.
+
+The tests on topics come first: they need no stages, and leave the topics as they were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import pwd
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pydantic import SecretStr
+
+from infra.doctor import Finding, examine
+from infra.doctor.ask_influx import ask_influx
+from infra.doctor.ask_kafka import ask_kafka
+from infra.doctor.ask_mqtt import BrokerSeen, ask_mqtt
+from infra.doctor.judge_influx import judge_influx
+from infra.doctor.judge_kafka import judge_kafka
+from infra.doctor.judge_mqtt import judge_mqtt
+from infra.native import LOOPBACK, NativeServer, find_native, free_port, log_path
+from infra.native.mosquitto import answers_connect
+from infra.provision import partition_counts, provision_influx, provision_kafka
+from infra.servers import ServerPorts, native_servers
+from infra.settings import Settings
+from schemas.connections import InfluxConnection, MqttConnection
+from schemas.topics import ALL_TOPICS, COMMANDS
+from tests.support.bridges import device
+from tests.support.servers import RunningServer, query
+from tests.support.stack import QALA, Stack, StageProcess
+from tests.support.waiting import eventually
+
+PARTITIONS = 2
+TICK_S = 0.3
+WEEK_S = 7 * 86_400
+# What a test machine need not have; everything else is in order on a healthy stack.
+NOT_NEEDED = {("settings", "chat"), ("settings", "rules"), ("clocks", "this machine")}
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    data = tmp_path_factory.mktemp("doctor")
+    (data / "qala.toml").write_text(f"[bridge]\ntick_s = {TICK_S}\n", encoding="utf-8")
+    async with Stack.started(data, partitions=PARTITIONS) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def city(stack: Stack) -> Stack:
+    """The stack with every stage running."""
+    names = {
+        "bridge": ("bridge",),
+        "streams": ("streams",),
+        "sink-influx": ("sink", "influx"),
+        "sink-chat": ("sink", "chat"),
+    }
+    for name, words in names.items():
+        await stack.run(*words, name=name)
+
+    async def in_order() -> list[Finding]:
+        return troubles(await examine(settings_of(stack), now_ms))
+
+    await eventually(in_order, lambda found: not found, timeout_s=60)
+    return stack
+
+
+def settings_of(stack: Stack, **more: object) -> Settings:
+    return Settings(
+        mqtt=stack.mqtt_connection,
+        kafka=stack.kafka_connection,
+        influx=stack.influx_connection,
+        data=stack.data,
+        bridge={"tick_s": TICK_S},
+        **more,
+    )
+
+
+def troubles(findings: list[Finding]) -> list[Finding]:
+    return [f for f in findings if f.state != "ok" and (f.part, f.check) not in NOT_NEEDED]
+
+
+def problem(findings: list[Finding], part: str, check: str) -> Finding:
+    """The only problem of that check."""
+    (found,) = [f for f in findings if (f.part, f.check, f.state) == (part, check, "problem")]
+    assert found.mend
+    return found
+
+
+async def doctor(stack: Stack, *words: str) -> tuple[int | None, str, str]:
+    """Exit code, stdout and stderr of `qala doctor`."""
+    process = await asyncio.create_subprocess_exec(
+        str(QALA),
+        *("doctor", *words),
+        cwd=stack.data,
+        env=stack.environ(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def of_kafka(stack: Stack) -> list[Finding]:
+    return judge_kafka(await ask_kafka(stack.kafka_connection, ()), address="Kafka")
+
+
+async def test_a_missing_topic_and_one_with_a_wrong_partition_count_are_named(stack: Stack):
+    admin = AIOKafkaAdminClient(**stack.kafka_connection.client_args())
+    await admin.start()
+    try:
+        await _delete(admin, stack, COMMANDS)
+        missing = problem(await of_kafka(stack), "kafka", "topics")
+        assert missing.what == f"topic {COMMANDS} is missing"
+        assert missing.mend == "run `qala provision`"
+
+        await admin.create_topics([NewTopic(COMMANDS, PARTITIONS + 1, 1)])
+        await eventually(lambda: partition_counts(stack.kafka_connection), _whole)
+        found = await of_kafka(stack)
+        wrong = problem(found, "kafka", "partitions")
+        assert f"{COMMANDS} has 3 partitions and the others 2" in wrong.what
+        assert f"delete {COMMANDS}" in wrong.mend
+        assert "`qala provision`" in wrong.mend
+        unlike = problem(found, "kafka", "retention")
+        assert "cleanup.policy is delete, not compact,delete" in unlike.what
+
+        await _delete(admin, stack, COMMANDS)
+    finally:
+        await admin.close()
+    await provision_kafka(stack.kafka_connection, partitions=PARTITIONS, simulated_clock=False)
+    assert [f for f in await of_kafka(stack) if f.state != "ok"] == []
+
+
+async def _delete(admin: AIOKafkaAdminClient, stack: Stack, topic: str) -> None:
+    await admin.delete_topics([topic])
+    await eventually(
+        lambda: partition_counts(stack.kafka_connection), lambda counts: topic not in counts
+    )
+
+
+def _whole(counts: dict[str, int]) -> bool:
+    return set(counts) == set(ALL_TOPICS)
+
+
+async def test_a_healthy_stack_has_nothing_to_mend(city: Stack):
+    code, out, err = await doctor(city, "--json")
+    findings = [Finding(**found) for found in json.loads(out)]
+    assert troubles(findings) == []
+    assert (code, err) == (0, "")
+    parts = {finding.part for finding in findings}
+    assert parts == {
+        "settings", "machine", "mqtt", "kafka", "influxdb", "clocks", "bridges", "stages"
+    }  # fmt: skip
+
+
+async def test_a_full_disk_is_a_problem_and_ends_with_exit_code_1(city: Stack):
+    toml = city.data / "qala.toml"
+    before = toml.read_text(encoding="utf-8")
+    toml.write_text(f"min_free_mb = 1000000000\n{before}", encoding="utf-8")
+    try:
+        code, out, err = await doctor(city)
+    finally:
+        toml.write_text(before, encoding="utf-8")
+    assert code == 1
+    assert err == "qala: 1 problem found; mend what is listed and look again\n"
+    assert "✖  space" in out
+    assert "min_free_mb" in out
+    assert f"→ see what is large with `du -sh {city.data}/*`" in out.replace("\n", "")
+
+
+async def test_a_clock_5_s_off_is_told_of_each_server(city: Stack):
+    found = await examine(settings_of(city), lambda: now_ms() + 5000)
+    for server in ("Kafka", "InfluxDB"):
+        off = problem(found, "clocks", server)
+        assert "s behind this machine's" in off.what
+        # both servers agree with each other, so the odd clock is ours
+        assert "synchronise the clock of this machine" in off.mend
+
+
+async def test_an_absent_bridge_is_named_with_what_waits_for_it(city: Stack):
+    north = await city.run("bridge", "--id", "north", name="bridge-north")
+    await eventually(lambda: _bridges(city), lambda found: found.get("bridge north") == "ok")
+    await north.kill()
+    async with device(city.mqtt_connection) as sender:
+        for number in range(400):
+            body = {"type": "temperature", "ts": now_ms(), "boot": 1, "seq": number, "celsius": 1}
+            sender.send("hall-1", "thermometer", "t-1", body)
+        await sender.all_acknowledged()
+
+    async def told() -> list[Finding]:
+        found = await examine(settings_of(city), now_ms)
+        return [f for f in found if f.check == "bridge north" and _waiting(f.what) >= 150]
+
+    (absent,) = await eventually(told, timeout_s=60)
+    assert absent.state == "problem"
+    assert absent.what.startswith("it is away")
+    assert "`qala bridge --id north`" in str(absent.mend)
+    assert "`qala bridge --id north --leave`" in str(absent.mend)
+
+    # the mend mends: it drains its queue, and with --leave it is not missed any more
+    await _left(await city.run("bridge", "--id", "north", "--leave", name="bridge-north-again"))
+    seen = await ask_mqtt(city.mqtt_connection, session_expiry_s=WEEK_S)
+    assert isinstance(seen, BrokerSeen)
+    assert seen.claims == ("qala-bridge-1",)
+
+
+def _waiting(what: str) -> int:
+    said = what.partition("about ")[2].partition(" messages")[0].replace(" ", "")
+    return int(said) if said.isdecimal() else 0
+
+
+async def _bridges(stack: Stack) -> dict[str, str]:
+    found = await examine(settings_of(stack), now_ms)
+    return {f.check: f.state for f in found if f.part == "bridges"}
+
+
+async def _left(bridge: StageProcess) -> None:
+    async def carrying() -> bool:
+        assert bridge.running, bridge.died()
+        return "carrying from MQTT to Kafka" in bridge.output()
+
+    await eventually(carrying)
+    assert await bridge.stop() == 0, bridge.output()
+    assert '"session_ended": true' in bridge.output()
+
+
+async def test_a_stage_that_waits_or_was_killed_is_named(city: Stack):
+    (chat,) = (stage for stage in city.stages if stage.name == "sink-chat")
+    await chat.kill()
+    found = await examine(settings_of(city), now_ms)
+    killed = problem(found, "stages", "sink-chat")
+    assert "start it again with `qala sink chat`" in killed.mend
+
+
+async def test_each_server_that_is_stopped_is_named_and_the_others_are_looked_at(city: Stack):
+    await city.mosquitto.stop()
+    city.influxdb.pause()  # holds its port and answers nothing
+    try:
+        away = f"{LOOPBACK}:{free_port()}"
+        kafka = city.kafka_connection.model_copy(update={"bootstrap": away})
+        found = await examine(settings_of(city).model_copy(update={"kafka": kafka}), now_ms)
+    finally:
+        city.influxdb.resume()
+        await city.mosquitto.start()
+    for part, setting in (
+        ("mqtt", "QALA_MQTT_URL"),
+        ("kafka", "QALA_KAFKA_BOOTSTRAP"),
+        ("influxdb", "QALA_INFLUX_URL"),
+    ):
+        stopped = problem(found, part, "answers")
+        assert "cannot be reached" in stopped.what
+        assert "`qala servers up`" in stopped.mend
+        assert setting in stopped.mend
+    assert {f.state for f in found if f.part == "machine"} == {"ok"}
+    assert {f.state for f in found if f.part == "bridges"} == {"unknown"}
+
+
+async def test_a_broker_with_default_limits_is_told_what_to_set(tmp_path: Path):
+    port = free_port()
+    conf = tmp_path / "mosquitto.conf"
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    conf.write_text(
+        f"listener {port} {LOOPBACK}\nallow_anonymous true\nuser {user}\n", encoding="ascii"
+    )
+
+    async def prepare() -> None:
+        """Its file is written."""
+
+    broker = RunningServer(
+        NativeServer(
+            name="mosquitto",
+            port=port,
+            folder=tmp_path,
+            argv=(str(find_native(os.environ).mosquitto), "-c", str(conf)),
+            env={},
+            log=log_path(tmp_path, "mosquitto"),
+            prepare=prepare,
+            ready=lambda: answers_connect(LOOPBACK, port),
+            stop_signal=signal.SIGTERM,
+        )
+    )
+    await broker.start()
+    try:
+        mqtt = MqttConnection(url=SecretStr(f"mqtt://{LOOPBACK}:{port}"))
+        seen = await ask_mqtt(mqtt, session_expiry_s=WEEK_S)
+    finally:
+        await broker.stop()
+    found = judge_mqtt(seen, None, address=str(mqtt), session_expiry_s=WEEK_S)
+    limit = problem(found, "mqtt", "queue limit")
+    assert "kept 1 000" in limit.what
+    assert "max_queued_messages 1000000" in limit.mend
+    window = problem(found, "mqtt", "in flight")
+    assert "a bridge gets 20 messages" in window.what
+    assert "max_inflight_messages 65535" in window.mend
+
+
+async def test_a_wrong_token_is_told_and_a_right_one_is_not(tmp_path: Path):
+    ports = ServerPorts.free()
+    (server,) = (s for s in native_servers(tmp_path, ports) if s.name == "influxdb")
+    open_one = RunningServer(server)
+    influx = ports.influx_connection()
+    await open_one.start()
+    await provision_influx(influx)
+    for words in (
+        "CREATE USER boss WITH PASSWORD 'right' WITH ALL PRIVILEGES",
+        "CREATE USER reader WITH PASSWORD 'right'",
+        'GRANT READ ON "qala" TO reader',
+        "CREATE USER sink WITH PASSWORD 'right'",
+        'GRANT WRITE ON "qala" TO sink',
+    ):
+        await query(influx, words)
+    await open_one.stop()
+    guarded = RunningServer(dataclasses.replace(server, env={"INFLUXDB_HTTP_AUTH_ENABLED": "true"}))
+    await guarded.start()
+    try:
+        wrong = problem(await _of_influx(influx, "boss:wrong"), "influxdb", "token")
+        none = problem(await _of_influx(influx, ""), "influxdb", "token")
+        reader = await _of_influx(influx, "reader:right")
+        sink = await _of_influx(influx, "sink:right")
+        right = await _of_influx(influx, "boss:right")
+    finally:
+        await guarded.stop()
+    assert "refuses QALA_INFLUX_TOKEN" in wrong.what
+    assert "wrong" not in wrong.what.replace("QALA_INFLUX_TOKEN", "")
+    assert "set QALA_INFLUX_TOKEN to user:password" in wrong.mend
+    assert "refuses who has no token" in none.what
+    (may_read,) = (finding for finding in reader if finding.check == "rights")
+    assert "may read qala, and not write raw, r10s, r1m, r1h" in may_read.what
+    assert "WRITE on qala" in str(may_read.mend)
+    (may_write,) = (finding for finding in sink if finding.check == "rights")
+    assert may_write.what == "may write qala, and not read it: enough for the sink"
+    assert {finding.state for finding in right} == {"ok"}
+
+
+async def test_influxdb_of_each_generation_is_judged_by_its_database(
+    any_influxdb: InfluxConnection,
+):
+    influx = any_influxdb.model_copy(update={"database": "examined"})
+    missing = problem(
+        judge_influx(await ask_influx(influx, now_ms), influx), "influxdb", "database"
+    )
+    assert missing.mend == "run `qala provision`"
+    await provision_influx(influx)
+    found = judge_influx(await ask_influx(influx, now_ms), influx)
+    assert {finding.state for finding in found} == {"ok"}
+
+
+async def test_a_wrong_token_of_influxdb_2_is_told(any_influxdb: InfluxConnection):
+    found = await _of_influx(any_influxdb, "wrong")
+    refused = [f for f in found if f.check == "token"]
+    if any_influxdb.token.get_secret_value():  # 1.8 as `qala up` runs it asks nobody
+        assert "set QALA_INFLUX_TOKEN to a token of the organisation qala" in str(refused[0].mend)
+    else:
+        assert refused == []
+
+
+async def _of_influx(influx: InfluxConnection, token: str) -> list[Finding]:
+    asked = influx.model_copy(update={"token": SecretStr(token)})
+    return judge_influx(await ask_influx(asked, now_ms), asked)

@@ -34,10 +34,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(INTEGRATION_TIMEOUT_S))
+        if _on_influxdb2(item):
+            item.add_marker(pytest.mark.influxdb2)
         limit = item.get_closest_marker("timeout")
         seconds = float(limit.args[0]) if limit is not None else 0.0
         longest[item.path] = max(longest.get(item.path, 0.0), seconds)
     items.sort(key=lambda item: -longest[item.path])
+
+
+def _on_influxdb2(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return False
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    chosen = params.get("any_influxdb")
+    return chosen == "2.x" or (chosen is None and "influx2_connection" in item.fixturenames)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

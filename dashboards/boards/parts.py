@@ -1,0 +1,211 @@
+"""What several boards share: variables, words for numbers, links, tiles and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from dashboards.model import (
+    LIVE_ABOVE,
+    Colour,
+    EventColumn,
+    Events,
+    Link,
+    Shown,
+    Signal,
+    Stat,
+    StateTimeline,
+    Step,
+    TimeSeries,
+    Variable,
+    Word,
+)
+from dashboards.signals import alerts, flow, liveness, states
+from schemas.measurements import DEVICE_STATE_CODES
+
+SITE: Final = Variable(
+    name="site",
+    title="Site",
+    description="A school, a bus stop, a street or a service centre.",
+    query='SHOW TAG VALUES FROM "raw"."device_state" WITH KEY = "site"',
+)
+DEVICE: Final = Variable(
+    name="device",
+    title="Device",
+    description="A device of the chosen sites.",
+    query=(
+        'SHOW TAG VALUES FROM "raw"."device_state" WITH KEY = "device" '
+        'WHERE "site" =~ /^${site:regex}$/'
+    ),
+)
+ONE_SITE: Final = replace(SITE, many=False)
+ONE_DEVICE: Final = replace(DEVICE, many=False)
+
+_STATE_WORDS: Final[dict[str, tuple[str, Colour]]] = {
+    "online": ("online", "good"),
+    "stale": ("stale", "notice"),
+    "offline": ("offline", "bad"),
+    "never_seen": ("never seen", "neutral"),
+}
+STATES: Final = tuple(Word(code, *_STATE_WORDS[name]) for name, code in DEVICE_STATE_CODES.items())
+LIVE: Final = (Word(LIVE_ABOVE, "live", "good", to=1.0 / LIVE_ABOVE),)
+FIRING: Final = (Word(1, "firing", "critical"), Word(0, "resolved", "neutral"))
+NO_YES: Final = (Word(0, "no", "good"), Word(1, "yes", "critical"))
+YES: Final = (Word(0, "no", "neutral"), Word(1, "yes", "good"))
+NONE_IS_GOOD: Final = (Step(None, "good"), Step(1, "bad"))
+
+TO_SITE: Final = Link(title="Open site", board="qala-site", variables={"site": "{site}"})
+TO_DEVICE: Final = Link(
+    title="Open device", board="qala-device", variables={"site": "{site}", "device": "{device}"}
+)
+SEVERITIES: Final[dict[str, Colour]] = {
+    "critical": "critical",
+    "warning": "bad",
+    "info": "notice",
+}
+
+
+def shown(signals: Iterable[Signal], decimals: int | None = None) -> tuple[Shown, ...]:
+    """Signals as they are, without steps or words."""
+    return tuple(Shown(signal=signal, decimals=decimals) for signal in signals)
+
+
+def live_tile(width: int = 4) -> Stat:
+    """Whether the worker vouches for what the board shows."""
+    return Stat(
+        title="Live",
+        description="Live where every partition's last tick is younger than 10 s; "
+        "else all current values are unknown.",
+        values=(Shown(signal=liveness.worker_live, words=LIVE),),
+        age=liveness.worker_tick,
+        width=width,
+    )
+
+
+def alerts_tile(width: int = 5) -> Stat:
+    """How many alerts fire, by severity."""
+    return Stat(
+        title="Alerts firing",
+        description="Alerts of the chosen sites that fire now.",
+        values=(
+            Shown(
+                signal=alerts.firing("critical"), steps=(Step(None, "good"), Step(1, "critical"))
+            ),
+            Shown(signal=alerts.firing("warning"), steps=NONE_IS_GOOD),
+            Shown(signal=alerts.firing("info"), steps=(Step(None, "good"), Step(1, "notice"))),
+        ),
+        age=alerts.newest_change,
+        width=width,
+    )
+
+
+def devices_tile(kind: str = "", width: int = 5) -> Stat:
+    """How many devices are online, stale, offline."""
+    return Stat(
+        title="Devices",
+        description="Online: heard. Stale: silent for longer than usual. Offline: said so itself, "
+        "or silent for much longer.",
+        values=(
+            Shown(signal=states.devices_in("online", (), kind), colour="good"),
+            Shown(
+                signal=states.devices_in("stale", (), kind),
+                steps=(Step(None, "good"), Step(1, "notice")),
+            ),
+            Shown(signal=states.devices_in("offline", (), kind), steps=NONE_IS_GOOD),
+        ),
+        age=states.newest_told,
+        width=width,
+    )
+
+
+def people_tile(width: int = 4) -> Stat:
+    """How many people are in view."""
+    return Stat(
+        title="People in view",
+        description="What cameras and bus stops have last counted, together.",
+        values=(Shown(signal=flow.people_now(), title="People", decimals=0),),
+        age=flow.seen(),
+        width=width,
+    )
+
+
+def passages_tile(width: int = 5) -> Stat:
+    """How many people went through entrances."""
+    return Stat(
+        title="Through entrances, last hour",
+        description="Passages of the last hour, in and out.",
+        values=(
+            Shown(signal=flow.passed("in"), title="In", decimals=0),
+            Shown(signal=flow.passed("out"), title="Out", decimals=0),
+        ),
+        age=flow.seen(),
+        width=width,
+    )
+
+
+def over_time(
+    signal: Signal,
+    title: str = "",
+    *,
+    limits: tuple[Step, ...] = (),
+    decimals: int | None = None,
+    width: int = 12,
+    lowest: float | None = None,
+) -> TimeSeries:
+    """One signal over time."""
+    return TimeSeries(
+        title=title or signal.title,
+        description=signal.description,
+        lines=(Shown(signal=signal, decimals=decimals),),
+        limits=limits,
+        width=width,
+        lowest=lowest,
+    )
+
+
+def counts_over_time(signal: Signal, width: int = 12) -> TimeSeries:
+    """How many there were in each interval, as bars."""
+    return TimeSeries(
+        title=signal.title,
+        description=f"{signal.description} How many in each interval.",
+        lines=(Shown(signal=signal, decimals=0),),
+        style="bars",
+        stacked=True,
+        lowest=0,
+        width=width,
+    )
+
+
+def states_over_time(width: int = 24) -> StateTimeline:
+    """The state of each device over time."""
+    return StateTimeline(
+        title="States",
+        description="Whether each device was heard. A gap: Qala itself did not run.",
+        states=Shown(signal=states.state_history, words=STATES),
+        width=width,
+    )
+
+
+def what_happened(width: int = 24) -> Events:
+    """The state changes of alerts, newest first."""
+    return Events(
+        title="What happened",
+        description=alerts.transitions.description,
+        signal=alerts.transitions,
+        columns=(
+            EventColumn(
+                column="state",
+                title="State",
+                words={"firing": "critical", "pending": "notice", "resolved": "good"},
+            ),
+            EventColumn(column="severity", title="Severity", words=SEVERITIES),
+            EventColumn(column="rule", title="Rule"),
+            EventColumn(column="site", title="Site"),
+            EventColumn(column="device", title="Device"),
+            EventColumn(column="value", title="Value"),
+            EventColumn(column="summary", title="What it said"),
+        ),
+        links=(TO_DEVICE,),
+        width=width,
+    )

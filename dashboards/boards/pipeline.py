@@ -1,0 +1,178 @@
+"""Qala itself: rates, lag, delay, rejections and ticks of each stage."""
+
+from __future__ import annotations
+
+from dashboards.boards import parts
+from dashboards.limits import Limits
+from dashboards.model import RAW_SPANS, Board, Section, Shown, Stat, Step, Table, TimeSeries
+from dashboards.signals import liveness, pipeline
+
+_TOPICS = ("telemetry", "rollups", "alerts", "devices")
+
+
+def pipeline_board(_limits: Limits) -> Board:
+    """Qala itself."""
+    return Board(
+        uid="qala-pipeline",
+        title="Pipeline",
+        spans=RAW_SPANS,
+        description="Qala itself: rates, lag, delay, rejections, ticks of each stage.",
+        sections=(
+            Section(title="Now", panels=(*_pipeline_tiles(), *_pipeline_tables())),
+            Section(title="Over time", panels=_pipeline_histories()),
+        ),
+    )
+
+
+def _pipeline_tiles() -> tuple[Stat, ...]:
+    def lag(topic: str) -> Shown:
+        title = topic.capitalize()
+        return Shown(signal=pipeline.highest_now("sink-influx", f"lag_{topic}", title, "records"))
+
+    def seconds(field: str, title: str) -> Shown:
+        return Shown(signal=pipeline.highest_now("sink-influx", field, title, "s"), decimals=2)
+
+    told = pipeline.newest_sink_told
+    return (
+        Stat(
+            title="Live",
+            description="Live where every partition has ticked within 10 s.",
+            values=(
+                Shown(signal=liveness.sink_live, words=parts.LIVE),
+                Shown(signal=liveness.worker_live, words=parts.LIVE),
+            ),
+            age=liveness.worker_tick,
+            width=5,
+        ),
+        Stat(
+            title="Readings",
+            description="Distinct readings a second, in the worker and in InfluxDB.",
+            values=(
+                Shown(signal=pipeline.rate_now("streams", "accepted", "Worker"), decimals=1),
+                Shown(signal=pipeline.rate_now("sink-influx", "accepted", "InfluxDB"), decimals=1),
+            ),
+            age=told,
+            width=5,
+        ),
+        Stat(
+            title="Lag",
+            description="Records that the InfluxDB sink has not read yet, by topic.",
+            values=tuple(lag(topic) for topic in _TOPICS),
+            age=told,
+            width=7,
+        ),
+        Stat(
+            title="Delay to row",
+            description="From the bridge's receipt, and from the device's own time, to "
+            "InfluxDB's confirmation.",
+            values=(
+                seconds("delay_p50_s", "Bridge, p50"),
+                seconds("delay_p99_s", "p99"),
+                seconds("age_p50_s", "Device, p50"),
+                seconds("age_p99_s", "p99"),
+            ),
+            age=told,
+            width=7,
+        ),
+    )
+
+
+def _pipeline_tables() -> tuple[Table, ...]:
+    def each(field: str, title: str, unit: str, decimals: int = 0) -> Shown:
+        return Shown(signal=pipeline.each_now("streams", field, title, unit), decimals=decimals)
+
+    late_ticks = (Step(None, "good"), Step(liveness.TICK_LIMIT_S, "bad"))
+    return (
+        Table(
+            title="Partitions",
+            description="How far the worker is, and what it counted since it took each over.",
+            rows=liveness.worker_ticks,
+            age_title="Last tick",
+            columns=(
+                each("behind_s", "Behind", "s", 1),
+                each("accepted", "Accepted", "readings"),
+                each("duplicates", "Duplicates", "readings"),
+                each("late", "Late", "readings"),
+                each("rejected", "Rejected", "readings"),
+                each("outages", "Outages", ""),
+            ),
+            width=14,
+        ),
+        Table(
+            title="Bridges",
+            description="When each bridge last ticked, as the InfluxDB sink saw it.",
+            rows=pipeline.bridges_told,
+            age_title="Told",
+            columns=(
+                Shown(
+                    signal=pipeline.each_now("bridge", "tick_age_s", "Age of tick", "s"),
+                    steps=late_ticks,
+                    decimals=1,
+                ),
+            ),
+            width=10,
+        ),
+    )
+
+
+def _pipeline_histories() -> tuple[TimeSeries, ...]:
+    def chart(title: str, description: str, *lines: Shown) -> TimeSeries:
+        return TimeSeries(title=title, description=description, lines=lines, lowest=0)
+
+    def rate(stage: pipeline.Stage, field: str, title: str) -> Shown:
+        return Shown(signal=pipeline.rate(stage, field, title), decimals=1)
+
+    def gauge(field: str, title: str, unit: str) -> Shown:
+        return Shown(signal=pipeline.gauge("sink-influx", field, title, unit))
+
+    return (
+        chart(
+            "Readings",
+            "Lines of bridges, distinct readings of the worker, rows of InfluxDB, a second.",
+            rate("bridge", "lines", "Bridges"),
+            rate("streams", "accepted", "Worker"),
+            rate("sink-influx", "accepted", "InfluxDB"),
+        ),
+        chart(
+            "Lag",
+            "Records that the InfluxDB sink has not read yet: the highest in each interval.",
+            *(gauge(f"lag_{topic}", topic.capitalize(), "records") for topic in _TOPICS),
+        ),
+        chart(
+            "Delay to row",
+            "From receipt, and from the device's own time, to InfluxDB's confirmation.",
+            gauge("delay_p50_s", "Bridge, p50", "s"),
+            gauge("delay_p99_s", "Bridge, p99", "s"),
+            gauge("age_p50_s", "Device, p50", "s"),
+            gauge("age_p99_s", "Device, p99", "s"),
+        ),
+        chart(
+            "Not accepted",
+            "Duplicates, late and rejected readings of the worker; rows too old for their policy.",
+            rate("streams", "duplicates", "Duplicates"),
+            rate("streams", "late", "Late"),
+            rate("streams", "rejected", "Rejected by worker"),
+            rate("sink-influx", "rejected", "Rejected by sink"),
+            rate("sink-influx", "expired", "Expired"),
+        ),
+        chart(
+            "Dead letters",
+            "Dead letters a second, by reason.",
+            Shown(signal=pipeline.rate("dead-letters", "letters", "Letters", by=("reason",))),
+        ),
+        chart(
+            "Behind",
+            "How far each partition's worker is behind the wall clock.",
+            Shown(signal=pipeline.gauge("streams", "behind_s", "Behind", "s", by=("partition",))),
+        ),
+        chart(
+            "Age of ticks",
+            "How old each bridge's last tick was.",
+            Shown(signal=pipeline.gauge("bridge", "tick_age_s", "Age", "s", by=("instance",))),
+        ),
+        chart(
+            "Bytes from bridges",
+            "Bytes of envelopes a second.",
+            Shown(signal=pipeline.rate("bridge", "bytes", "Bytes", "B/s", by=("instance",))),
+        ),
+    )

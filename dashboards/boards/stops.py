@@ -1,0 +1,107 @@
+"""Bus stops with an ionizer: the air there, and whether one is safe without a mask."""
+
+from __future__ import annotations
+
+from dashboards.boards import parts
+from dashboards.limits import Limits
+from dashboards.model import Board, Section, Shown, Stat, Table, TimeSeries, Word
+from dashboards.signals import alerts, readings
+
+EFFICIENCY = "air.efficiency_pct"
+
+
+def ionizers(limits: Limits) -> Board:
+    """The board of bus stops with an ionizer."""
+    return Board(
+        uid="qala-ionizers",
+        title="Ionizers",
+        description="Bus stops: ionization, ozone, fine dust, carbon dioxide, filters.",
+        variables=(parts.SITE, parts.DEVICE),
+        sections=(
+            Section(
+                title="Now",
+                panels=(
+                    parts.live_tile(),
+                    parts.devices_tile("ionizer", width=10),
+                    parts.alerts_tile(width=10),
+                    _safe(limits),
+                    _stops(limits),
+                ),
+            ),
+            Section(title="Over time", panels=_histories(limits)),
+        ),
+        annotations=alerts.marks,
+    )
+
+
+def _safe(limits: Limits) -> Stat:
+    """One tile for each stop. It says safe only while all of the last minute was."""
+    limit = limits.of(EFFICIENCY)
+    words: tuple[Word, ...] = ()
+    if limit is not None and not limit.above:
+        words = (
+            Word(limit.value, "safe without a mask", "good", to=100),
+            Word(0, "wear a mask", "bad", to=limit.value),
+        )
+    return Stat(
+        title="Without a mask",
+        description="Safe while the efficiency of all readings of the last minute is at least "
+        "the limit of the rule for ionization; unknown without readings.",
+        values=(Shown(signal=readings.safe_without_mask, words=words, decimals=2),),
+        age=readings.last_seen("air", "efficiency_pct", ()),
+        width=24,
+        height=6,
+    )
+
+
+def _stops(limits: Limits) -> Table:
+    def now(field: str, decimals: int = 0, measure: str = "") -> Shown:
+        steps = limits.steps(measure or f"air.{field}")
+        return Shown(signal=readings.current("air", field), steps=steps, decimals=decimals)
+
+    return Table(
+        title="Stops",
+        description="The newest value of each, unless it is older than 3 minutes.",
+        rows=readings.last_seen("air", "efficiency_pct"),
+        age_title="Last reading",
+        columns=(
+            now("efficiency_pct", 2),
+            now("ozone_ugm3"),
+            now("pm25_ugm3", measure="air_1m.pm25_ugm3_min"),
+            now("co2_ppm"),
+            now("ions_cm3"),
+            now("people"),
+            now("power_w"),
+            now("filter_hours"),
+        ),
+        links=(parts.TO_DEVICE,),
+    )
+
+
+def _histories(limits: Limits) -> tuple[TimeSeries, ...]:
+    over_time, history = parts.over_time, readings.history
+    return (
+        over_time(
+            history("air", "efficiency_pct", "min"), limits=limits.steps(EFFICIENCY), decimals=2
+        ),
+        over_time(
+            history("air", "ozone_ugm3"),
+            limits=limits.steps("air.ozone_ugm3"),
+            decimals=0,
+            lowest=0,
+        ),
+        over_time(
+            history("air", "pm25_ugm3"),
+            limits=limits.steps("air_1m.pm25_ugm3_min"),
+            decimals=0,
+            lowest=0,
+        ),
+        over_time(history("air", "co2_ppm"), limits=limits.steps("air.co2_ppm"), decimals=0),
+        over_time(history("air", "people"), decimals=1, lowest=0),
+        over_time(
+            history("air", "filter_hours", "max"),
+            limits=limits.steps("air.filter_hours"),
+            decimals=0,
+            lowest=0,
+        ),
+    )

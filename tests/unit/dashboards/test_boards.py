@@ -1,0 +1,150 @@
+"""What holds for every board, whatever it shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+
+import pytest
+
+from dashboards import build_all, catalogue, read_limits, shipped_rules
+from dashboards.boards import signals_of, uses
+from dashboards.limits import Limits
+from dashboards.model import GRID_COLUMNS, SPANS, Board, Stat, Table, TimeSeries, placed
+from dashboards.signals.liveness import SINK, STREAMS
+from schemas.measurements import POLICIES, POLICY_OF_WINDOW
+from schemas.readings import READING_STRUCTS
+
+BOARDS = build_all(read_limits(shipped_rules()))
+SIGNALS = {entry.signal.name: entry.signal for entry in catalogue(BOARDS)}
+each_board = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+
+
+def test_there_is_a_board_for_each_thing_that_people_look_for():
+    assert [board.uid.removeprefix("qala-") for board in BOARDS] == [
+        *("city", "entrances", "streets", "thermometers", "ionizers", "speakers", "desks"),
+        *("site", "device", "alerts", "pipeline", "quality"),
+    ]
+
+
+def test_each_type_of_reading_is_on_a_board():
+    assert {signal.measurement for signal in SIGNALS.values()} >= set(READING_STRUCTS)
+
+
+def test_name_means_one_query_everywhere():
+    queries = defaultdict(set)
+    for entry in catalogue(BOARDS):
+        queries[entry.signal.name].add(entry.signal.query)
+    assert [name for name, asked in queries.items() if len(asked) > 1] == []
+
+
+def test_each_current_value_is_vouched_for_and_bounded():
+    current = [signal for signal in SIGNALS.values() if signal.kind == "now"]
+    assert current
+    for signal in current:
+        assert signal.liveness in (STREAMS, SINK), signal.name
+        assert signal.bound_s, signal.name
+        assert "now()" in signal.query
+        assert "$timeFilter" not in signal.query
+
+
+def test_raw_readings_depend_on_the_sink_and_results_on_the_worker():
+    for signal in SIGNALS.values():
+        if signal.kind == "now" and signal.measurement != "pipeline":
+            raw = f'"raw"."{signal.measurement}"' in signal.query
+            from_devices = signal.measurement in READING_STRUCTS and raw
+            assert signal.liveness is (SINK if from_devices else STREAMS), signal.name
+
+
+def test_histories_leave_gaps():
+    for signal in SIGNALS.values():
+        if signal.kind == "history":
+            assert signal.query.endswith(("fill(null)", "fill(none)")), signal.name
+
+
+@each_board
+def test_panels_fit_the_grid_and_do_not_overlap(board: Board):
+    places = list(placed(board))
+    assert all(place.x + place.width <= GRID_COLUMNS for place in places)
+    for one, other in combinations(places, 2):
+        side_by_side = one.x + one.width <= other.x or other.x + other.width <= one.x
+        above = one.y + one.height <= other.y or other.y + other.height <= one.y
+        assert side_by_side or above
+
+
+@each_board
+def test_each_value_has_an_age_beside_it(board: Board):
+    for panel in board.panels:
+        if isinstance(panel, Stat):
+            assert panel.age.kind == "age"
+            assert all(shown.signal.kind == "now" for shown in panel.values)
+        if isinstance(panel, Table):
+            assert panel.rows.kind == "age"
+            assert all(shown.signal.kind == "now" for shown in panel.columns)
+
+
+@each_board
+def test_values_of_a_table_belong_to_its_rows(board: Board):
+    for panel in board.panels:
+        if isinstance(panel, Table):
+            for shown in panel.columns:
+                assert set(shown.signal.by) <= set(panel.rows.by), shown.name
+
+
+@each_board
+def test_range_is_never_longer_than_its_windows_are_kept(board: Board):
+    for span in board.spans:
+        keep_s = POLICIES[POLICY_OF_WINDOW[span.window]].keep_s
+        assert keep_s is None or span.seconds <= keep_s
+
+
+@each_board
+def test_links_of_rows_lead_to_boards_and_read_tags_of_the_row(board: Board):
+    uids = {known.uid: known for known in BOARDS}
+    for panel in board.panels:
+        if isinstance(panel, Table):
+            for link in panel.links:
+                names = {variable.name for variable in uids[link.board].variables}
+                assert set(link.variables) <= names
+                assert {value.strip("{}") for value in link.variables.values()} <= set(
+                    panel.rows.by
+                )
+
+
+def test_boards_do_without_limits_where_no_rule_sets_them():
+    bare = build_all(Limits({}))
+    assert [board.uid for board in bare] == [board.uid for board in BOARDS]
+    lines = [panel for board in bare for panel in board.panels if isinstance(panel, TimeSeries)]
+    assert all(panel.limits == () for panel in lines)
+
+
+def test_limits_of_rules_are_lines_in_histories():
+    board = next(board for board in BOARDS if board.uid == "qala-ionizers")
+    panel = next(panel for panel in board.panels if panel.title == "Ozone")
+    assert isinstance(panel, TimeSeries)
+    assert [step.value for step in panel.limits] == [None, 100]
+
+
+def test_safe_is_only_said_from_the_limit_of_the_rule_up():
+    board = next(board for board in BOARDS if board.uid == "qala-ionizers")
+    panel = next(panel for panel in board.panels if panel.title == "Without a mask")
+    assert isinstance(panel, Stat)
+    safe, otherwise = panel.values[0].words
+    assert (safe.value, safe.to, safe.colour) == (99.9, 100, "good")
+    assert (otherwise.to, otherwise.colour) == (99.9, "bad")
+
+
+def test_windows_are_used_where_windows_are_read():
+    assert {board.uid for board in BOARDS if not uses(board, "window")} == {
+        *("qala-alerts", "qala-pipeline", "qala-quality"),
+    }
+    assert SPANS[0].start == "now-6h"
+    assert SPANS[-1].start == "now-730d"
+
+
+def test_catalogue_holds_every_signal_of_every_panel():
+    entries = catalogue(BOARDS)
+    assert len(entries) == sum(
+        len(list(signals_of(panel))) for board in BOARDS for panel in board.panels
+    )
+    assert all(entry.liveness is entry.signal.liveness for entry in entries)

@@ -208,6 +208,8 @@ def device_row(record: DeviceRecord) -> str:
         parts.append(f"heard_ms={record.heard}i")
     if record.interval_ms is not None:
         parts.append(f"interval_s={record.interval_ms / 1000!r}")
+    if record.firmware is not None:
+        parts.append(f'firmware="{escape_string(record.firmware)}"')
     at_ms = record.since if record.at is None else record.at
     return (
         f"device_state,site={record.site},kind={record.kind},device={record.device} "

@@ -95,7 +95,8 @@ class Alert(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One state change of an alert.
 
     ``at`` is the transition in ms on the log's clock, ``ordinal`` counts the transitions of
-    this alert from 0, ``started`` is the event time (ms) at which its condition began.
+    this alert from 0 (on from that of the rule's last alert at this device, where that ended in
+    the same ms), ``started`` is the event time (ms) at which its condition began.
     ``fired`` says that it has fired in its life: always when firing, and when resolved after.
     """
 

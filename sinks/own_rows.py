@@ -100,6 +100,8 @@ class OwnRows:
     def drop(self, partitions: Collection[TopicPartition]) -> None:
         """The partitions are no longer ours."""
         self._liveness.drop(partitions)
+        if any(partition.topic == TELEMETRY for partition in partitions):
+            self._report.forget_ticks()
 
     async def vouch_for_ever(self) -> None:
         """Look as often as for commits how far partitions have come, and write it."""

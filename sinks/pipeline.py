@@ -78,6 +78,11 @@ class PipelineReport:
         known = self._bridge(bridge)
         known.tick_ms = max(known.tick_ms, at_ms)
 
+    def forget_ticks(self) -> None:
+        """Ticks are another copy's to read now: their age here would grow while bridges live."""
+        for bridge in self._bridges.values():
+            bridge.tick_ms = 0
+
     def envelope(self, bridge: str | None, lines: int, size: int) -> None:
         """An envelope of ``bridge`` was read: ``lines`` in ``size`` bytes."""
         known = self._bridge(bridge)

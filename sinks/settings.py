@@ -27,9 +27,10 @@ class InfluxSinkSettings(BaseModel):
     fetch_records: int = Field(64, ge=1)
     """Most records taken from the client in one turn."""
     fetch_min_bytes: int = Field(256 * 1024, ge=1)
-    """Kafka answers when it has so much that is new, so that records are read together ..."""
+    """Kafka answers when it has so much that is new, so that records are read together; or
+    after ``fetch_wait_ms``."""
     fetch_wait_ms: int = Field(250, ge=1, le=10_000)
-    """... or after so long."""
+    """Kafka answers after so long, also with less than ``fetch_min_bytes``."""
     commit_ms: int = Field(500, ge=10)
     """How often offsets of what InfluxDB has are committed, and how far partitions have come is
     looked at."""

@@ -39,6 +39,7 @@ class ValueAlert:
     __slots__ = (
         "_active_start_ms",
         "_behind_ms",
+        "_changed_ms",
         "_device",
         "_high",
         "_last_ms",
@@ -68,6 +69,7 @@ class ValueAlert:
         self._active_start_ms = 0
         self._value = 0.0
         self._ordinal = 0
+        self._changed_ms = _NEVER
         self.due_active_ms: int | None = None
         self.skipped = 0
 
@@ -122,7 +124,7 @@ class ValueAlert:
         """The state as plain numbers; None where nothing has been judged yet."""
         if self._last_ms == _NEVER:
             return None
-        if self._state == _IDLE and self._started_ms != self._last_ms:
+        if self._changed_ms == _NEVER:
             return (self._last_ms,)
         return (
             self._last_ms,
@@ -131,6 +133,7 @@ class ValueAlert:
             self._active_start_ms,
             self._value,
             self._ordinal,
+            self._changed_ms,
         )
 
     def restore(self, snapshot: Sequence[int | float]) -> None:
@@ -140,7 +143,7 @@ class ValueAlert:
             return
         self._state, self._started_ms, self._active_start_ms = map(int, snapshot[1:4])
         self._value = float(snapshot[4])
-        self._ordinal = int(snapshot[5])
+        self._ordinal, self._changed_ms = map(int, snapshot[5:7])
         self._set_due()
 
     def _met(
@@ -152,8 +155,9 @@ class ValueAlert:
             if held_ms < self._rule.for_ms:
                 return None
             return self._change(_FIRING, "firing", value, clock_ms, held_ms)
-        if event_ms != self._started_ms:
-            # A second life in the same ms has the same id, so its transitions are counted on
+        if event_ms != self._started_ms and clock_ms != self._changed_ms:
+            # Counted on in a second life of the same event time, which has the same id, and in
+            # one of the same ms of the clock: its rows would take the place of the first one's
             self._ordinal = 0
         self._started_ms = event_ms
         self._active_start_ms = active_ms
@@ -173,6 +177,7 @@ class ValueAlert:
         fired = _FIRING in (self._state, state)
         self._state = state
         self._set_due()
+        self._changed_ms = clock_ms
         ordinal = self._ordinal
         self._ordinal += 1
         rule = self._rule

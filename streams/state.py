@@ -18,7 +18,7 @@ from streams.errors import StateError
 from streams.log_clock import LogClock
 
 VERSION: Final = 2
-"""Of the form of a value; 2 since devices count their late readings."""
+"""Of the form of a value; 2 since devices count late readings and alerts know their last change."""
 HEADER_KEY: Final = b"header"
 MAX_VALUE_BYTES: Final = 900_000
 MAX_CONTENT_BYTES: Final = MAX_VALUE_BYTES - 1000

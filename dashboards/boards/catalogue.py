@@ -51,7 +51,7 @@ def signals_of(panel: Panel) -> Iterator[Signal]:
     match panel:
         case Stat():
             yield from (shown.signal for shown in panel.values)
-            yield panel.age
+            yield from dict.fromkeys(panel.age_of(shown) for shown in panel.values)
         case Table():
             yield panel.rows
             yield from (shown.signal for shown in panel.columns)

@@ -34,7 +34,7 @@ def city(_limits: Limits) -> Board:
 def _tiles() -> tuple[Stat | Text, ...]:
     return (
         parts.live_tile(width=3),
-        parts.alerts_tile(),
+        parts.alerts_tile(width=6),
         parts.devices_tile(),
         Stat(
             title="Readings",
@@ -44,7 +44,7 @@ def _tiles() -> tuple[Stat | Text, ...]:
             width=3,
         ),
         parts.people_tile(width=3),
-        parts.passages_tile(),
+        parts.passages_tile(width=4),
         Text(title="", description="How to read this board.", markdown=_READ_ME, height=2),
     )
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dashboards.boards import parts
 from dashboards.limits import Limits
-from dashboards.model import Board, Section, Shown, Stat, Step, Table, Text, TimeSeries
+from dashboards.model import Board, Section, Shown, Signal, Stat, Step, Table, Text, TimeSeries
 from dashboards.signals import alerts, readings, tickets
 
 _EVENTS: tuple[tickets.Event, ...] = ("opened", "called", "closed", "abandoned")
 _PROMISE = (
     "A ticket's number is a field of its row, so these queries count steps and can't follow one "
     "ticket from opened to closed: the promise of 15 minutes is not shown here. Waiting is what "
-    "was opened less what was called or given up within 12 hours."
+    "was opened less what was called or given up within 12 hours; a ticket that is given up after "
+    "its call counts as gone twice, so the number may be too low, but never below 0."
 )
 
 
@@ -58,23 +59,23 @@ def desks(_limits: Limits) -> Board:
             Section(
                 title="Over time",
                 panels=(
-                    TimeSeries(
-                        title="Steps of tickets",
-                        description="How many tickets are opened, called, closed and given up in "
-                        "an hour.",
-                        lines=parts.shown([tickets.per_hour(("event",))], 0),
-                        lowest=0,
-                    ),
-                    TimeSeries(
-                        title="Opened by service",
-                        description="How many tickets are opened in an hour.",
-                        lines=parts.shown([tickets.opened_per_hour(("service",))], 0),
-                        lowest=0,
-                    ),
+                    _bars("Steps of tickets", tickets.per_hour(("event",))),
+                    _bars("Opened by service", tickets.opened_per_hour(("service",))),
                 ),
             ),
         ),
         annotations=alerts.marks,
+    )
+
+
+def _bars(title: str, signal: Signal) -> TimeSeries:
+    return TimeSeries(
+        title=title,
+        description=signal.description,
+        lines=parts.shown([signal], 0),
+        style="bars",
+        stacked=True,
+        lowest=0,
     )
 
 
@@ -89,6 +90,6 @@ def _table(title: str, tag: str) -> Table:
             Shown(signal=tickets.waiting(by), steps=(Step(None, "neutral"), Step(10, "notice"))),
             *(Shown(signal=tickets.today(event, by)) for event in _EVENTS),
         ),
+        sort=tickets.today("opened", by).name,
         links=(parts.TO_SITE,) if tag == "site" else (),
-        width=12,
     )

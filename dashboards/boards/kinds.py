@@ -24,7 +24,9 @@ def entrances(limits: Limits) -> Board:
         age_title="Last passage",
         columns=(
             Shown(signal=readings.counted("passage", "Passages", BY_DEVICE, _LATELY_S)),
-            Shown(signal=readings.lately("passage", "mask", "mean", BY_DEVICE, _LATELY_S)),
+            Shown(
+                signal=readings.lately("passage", "mask", "mean", BY_DEVICE, _LATELY_S), decimals=0
+            ),
             Shown(
                 signal=readings.lately("passage", "body_celsius", "max", BY_DEVICE, _LATELY_S),
                 title="Highest body temperature",
@@ -65,9 +67,13 @@ def entrances(limits: Limits) -> Board:
                         lines=parts.shown(
                             [readings.per_minute("passage", "Passages", ("direction",))], 1
                         ),
+                        style="bars",
+                        stacked=True,
                         lowest=0,
                     ),
-                    parts.over_time(readings.history("passage", "mask", by=("site",)), lowest=0),
+                    parts.over_time(
+                        parts.hourly(readings.history("passage", "mask", by=("site",))), lowest=0
+                    ),
                     parts.over_time(
                         readings.history("passage", "body_celsius", "max"),
                         limits=fever,
@@ -99,7 +105,7 @@ def streets(limits: Limits) -> Board:
         columns=(
             now("people"),
             now("vehicles"),
-            now("motion", decimals=2),
+            now("motion"),
             now("fps", steps=frames),
             now("bitrate_kbps"),
             now("storage_free_pct", steps=storage),
@@ -181,9 +187,12 @@ def thermometers(limits: Limits) -> Board:
                         width=24,
                     ),
                     parts.over_time(
-                        readings.history("temperature", "humidity_pct"), decimals=0, lowest=0
+                        readings.history("temperature", "humidity_pct"),
+                        decimals=0,
+                        width=24,
+                        lowest=0,
                     ),
-                    parts.states_over_time(width=12),
+                    parts.states_over_time("thermometer"),
                 ),
             ),
         ),
@@ -227,8 +236,10 @@ def speakers(limits: Limits) -> Board:
                 title="Over time",
                 panels=(
                     over_time(history("audio", "noise_db"), limits=noise, decimals=0),
-                    over_time(history("audio", "queue", "max"), limits=queue, lowest=0),
-                    over_time(history("audio", "playing"), lowest=0),
+                    over_time(
+                        parts.hourly(history("audio", "queue", "max")), limits=queue, lowest=0
+                    ),
+                    over_time(parts.hourly(history("audio", "playing")), lowest=0),
                     over_time(history("audio", "volume_pct"), lowest=0, decimals=0),
                 ),
             ),

@@ -87,15 +87,26 @@ def alerts_tile(width: int = 5) -> Stat:
     """How many alerts fire, by severity."""
     return Stat(
         title="Alerts firing",
-        description="Alerts of the chosen sites that fire now.",
+        description="Alerts of the chosen sites that fire now; under each, when one of that "
+        "severity last changed. Grafana can't tell none from unknown before the first alert.",
         values=(
             Shown(
-                signal=alerts.firing("critical"), steps=(Step(None, "good"), Step(1, "critical"))
+                signal=alerts.firing("critical"),
+                steps=(Step(None, "good"), Step(1, "critical")),
+                age=alerts.newest_change("critical"),
             ),
-            Shown(signal=alerts.firing("warning"), steps=NONE_IS_GOOD),
-            Shown(signal=alerts.firing("info"), steps=(Step(None, "good"), Step(1, "notice"))),
+            Shown(
+                signal=alerts.firing("warning"),
+                steps=NONE_IS_GOOD,
+                age=alerts.newest_change("warning"),
+            ),
+            Shown(
+                signal=alerts.firing("info"),
+                steps=(Step(None, "good"), Step(1, "notice")),
+                age=alerts.newest_change("info"),
+            ),
         ),
-        age=alerts.newest_change,
+        age=alerts.newest_change(),
         width=width,
     )
 
@@ -133,7 +144,7 @@ def people_tile(width: int = 4) -> Stat:
 def passages_tile(width: int = 5) -> Stat:
     """How many people went through entrances."""
     return Stat(
-        title="Through entrances, last hour",
+        title="Entrances, last hour",
         description="Passages of the last hour, in and out.",
         values=(
             Shown(signal=flow.passed("in"), title="In", decimals=0),
@@ -142,6 +153,11 @@ def passages_tile(width: int = 5) -> Stat:
         age=flow.seen(),
         width=width,
     )
+
+
+def hourly(signal: Signal) -> Signal:
+    """A history of whole hours: for what comes so seldom that less holds a value or two."""
+    return replace(signal, shortest_s=3600, description=f"{signal.description} At least an hour.")
 
 
 def over_time(
@@ -177,13 +193,12 @@ def counts_over_time(signal: Signal, width: int = 12) -> TimeSeries:
     )
 
 
-def states_over_time(width: int = 24) -> StateTimeline:
-    """The state of each device over time."""
+def states_over_time(kind: str = "") -> StateTimeline:
+    """The state of each device (of a kind) over time."""
     return StateTimeline(
         title="States",
         description="Whether each device was heard. A gap: Qala itself did not run.",
-        states=Shown(signal=states.state_history, words=STATES),
-        width=width,
+        states=Shown(signal=states.state_history(kind), words=STATES),
     )
 
 

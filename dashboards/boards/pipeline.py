@@ -38,18 +38,23 @@ def _pipeline_tiles() -> tuple[Stat, ...]:
             title="Live",
             description="Live where every partition has ticked within 10 s.",
             values=(
-                Shown(signal=liveness.sink_live, words=parts.LIVE),
+                Shown(signal=liveness.sink_live, words=parts.LIVE, age=liveness.sink_tick),
                 Shown(signal=liveness.worker_live, words=parts.LIVE),
             ),
             age=liveness.worker_tick,
             width=5,
         ),
         Stat(
-            title="Readings",
-            description="Distinct readings a second, in the worker and in InfluxDB.",
+            title="Flow",
+            description="Distinct readings of the worker, and rows of InfluxDB (readings, windows, "
+            f"alerts, states), a second: the mean of the last {pipeline.RATE_S} s.",
             values=(
-                Shown(signal=pipeline.rate_now("streams", "accepted", "Worker"), decimals=1),
-                Shown(signal=pipeline.rate_now("sink-influx", "accepted", "InfluxDB"), decimals=1),
+                Shown(
+                    signal=pipeline.rate_now("streams", "accepted", "Readings"),
+                    decimals=1,
+                    age=liveness.worker_tick,
+                ),
+                Shown(signal=pipeline.rate_now("sink-influx", "accepted", "Rows"), decimals=1),
             ),
             age=told,
             width=5,
@@ -127,11 +132,12 @@ def _pipeline_histories() -> tuple[TimeSeries, ...]:
 
     return (
         chart(
-            "Readings",
-            "Lines of bridges, distinct readings of the worker, rows of InfluxDB, a second.",
-            rate("bridge", "lines", "Bridges"),
-            rate("streams", "accepted", "Worker"),
-            rate("sink-influx", "accepted", "InfluxDB"),
+            "Flow",
+            "Lines of bridges, distinct readings of the worker, rows of InfluxDB (readings, "
+            "windows, alerts, states), a second.",
+            rate("bridge", "lines", "Lines, bridges"),
+            rate("streams", "accepted", "Readings, worker"),
+            rate("sink-influx", "accepted", "Rows, InfluxDB"),
         ),
         chart(
             "Lag",
@@ -162,7 +168,8 @@ def _pipeline_histories() -> tuple[TimeSeries, ...]:
         ),
         chart(
             "Behind",
-            "How far each partition's worker is behind the wall clock.",
+            "How far each partition's worker is behind the wall clock. Nothing where the clock is "
+            "simulated.",
             Shown(signal=pipeline.gauge("streams", "behind_s", "Behind", "s", by=("partition",))),
         ),
         chart(

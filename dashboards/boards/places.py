@@ -116,7 +116,8 @@ def device(_limits: Limits) -> Board:
                                 quality.rise("duplicates"),
                                 quality.rise("late"),
                                 quality.rise("missing"),
-                            ]
+                            ],
+                            0,
                         ),
                         style="bars",
                         stacked=True,
@@ -165,7 +166,11 @@ def _tiles() -> tuple[Stat, ...]:
             title="Values",
             description="The newest of each, unless it is older than 3 minutes.",
             values=tuple(
-                Shown(signal=readings.current(kind, field), decimals=decimals)
+                Shown(
+                    signal=readings.current(kind, field),
+                    decimals=decimals,
+                    age=readings.last_seen(kind, field),
+                )
                 for kind, field, decimals in _MEASURED
             ),
             age=states.told,

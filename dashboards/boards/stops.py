@@ -48,7 +48,7 @@ def _safe(limits: Limits) -> Stat:
         description="Safe while the efficiency of all readings of the last minute is at least "
         "the limit of the rule for ionization; unknown without readings.",
         values=(Shown(signal=readings.safe_without_mask, words=words, decimals=2),),
-        age=readings.last_seen("air", "efficiency_pct", ()),
+        age=readings.last_seen("air", "efficiency_pct"),
         width=24,
         height=6,
     )

@@ -20,6 +20,7 @@ from dashboards.model import StateTimeline, TimeSeries
 
 _RAW_INTERVAL: Final = {"pipeline": "10s"}
 _RAW_INTERVAL_ELSE: Final = "1m"
+_HOUR_S: Final = 3600
 
 Builder = Any
 """One of the SDK's panel builders: they share these methods, but no type that has them."""
@@ -27,7 +28,10 @@ Builder = Any
 
 def _history(made: Builder, panel: TimeSeries | StateTimeline) -> Builder:
     signals = list(signals_of(panel))
-    if any("window" in variables_in(signal.query) for signal in signals):
+    shortest_s = max(signal.shortest_s for signal in signals)
+    if shortest_s:
+        interval = f"{shortest_s // _HOUR_S}h"
+    elif any("window" in variables_in(signal.query) for signal in signals):
         interval = "${window}"
     else:
         interval = _RAW_INTERVAL.get(signals[0].measurement, _RAW_INTERVAL_ELSE)
@@ -43,6 +47,7 @@ def time_series(panel: TimeSeries) -> Builder:
         .thresholds(thresholds(panel.limits))
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
         .draw_style(looks.GraphDrawStyle.BARS if bars else looks.GraphDrawStyle.LINE)
+        .bar_alignment(looks.BarAlignment.AFTER)
         .fill_opacity(60 if bars else 8)
         .line_width(1)
         .show_points(looks.VisibilityMode.AUTO)

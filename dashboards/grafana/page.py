@@ -61,7 +61,7 @@ def _dashboard(board: Board, boards: Mapping[str, Board]) -> build.Dashboard:
         made.with_variable(_window(board))
     if board.annotations:
         made.annotation(_Marks(board.annotations, "red", text="summary", tags="rule,severity"))
-    made.annotation(_Marks(simulated, colour("unknown"), text="stage", tags="simulated"))
+    made.annotation(_Marks(simulated, colour("unknown"), text="made_by", tags=""))
     _fill(made, board, boards)
     return made
 

@@ -27,6 +27,7 @@ from dashboards.model import (
     Events,
     Panel,
     Placed,
+    Signal,
     Stat,
     StateTimeline,
     Table,
@@ -49,7 +50,7 @@ def panels(placed: Placed, board: Board, boards: Mapping[str, Board]) -> Iterato
         case Stat():
             height = placed.height - AGE_HEIGHT
             yield _placed(_stat(panel), panel, placed, height=height)
-            age = _placed(_age(panel), panel, placed, height=AGE_HEIGHT, below=height)
+            age = _placed(_ages(panel), panel, placed, height=AGE_HEIGHT, below=height)
             yield age.title("").description(f"{panel.age.title}: {panel.age.description}")
         case Table():
             yield _placed(table_panel(panel, board, boards), panel, placed)
@@ -100,17 +101,30 @@ def _stat(panel: Stat) -> Builder:
     return made
 
 
-def _age(panel: Stat) -> Builder:
-    return (
+def _ages(panel: Stat) -> Builder:
+    """How old the rows behind the values are: one age for all, or one for each by its name."""
+    asked: dict[Signal, list[str]] = {}
+    for shown in panel.values:
+        asked.setdefault(panel.age_of(shown), []).append(shown.name)
+    several = len(asked) > 1 or any(signal.by for signal in asked)
+    made = (
         stat.Panel()
-        .with_target(series(panel.age))
         .unit(unit_id("time"))
         .no_value("never")
         .thresholds(thresholds(()))
         .graph_mode(looks.BigValueGraphMode.NONE)
         .color_mode(looks.BigValueColorMode.NONE)
-        .text_mode(looks.BigValueTextMode.VALUE)
+        .text_mode(
+            looks.BigValueTextMode.VALUE_AND_NAME if several else looks.BigValueTextMode.VALUE
+        )
         .reduce_options(
             common.ReduceDataOptions().calcs(["last"]).values(values=False).fields("Time")
         )
     )
+    if several:
+        made.display_name("${__series.name}")
+    for signal, names in asked.items():
+        tags = " · ".join(f"$tag_{tag}" for tag in signal.by)
+        alias = " · ".join(names) if len(asked) > 1 else tags
+        made.with_target(series(signal, alias))
+    return made

@@ -18,7 +18,9 @@ from dashboards.lint.findings import (
 _CURRENT = frozenset({"stat", "table", "gauge", "bargauge", "piechart"})
 _MASK = re.compile(r"^\$(\w+) \+ 0 / \(\$(\w+) > 0\.999\)$")
 _REF = re.compile(r"\$(\w+)")
-_VOUCHES = re.compile(r"\"stage\" = '(streams|sink-influx)' AND time > now\(\) - 10s")
+_VOUCHES = re.compile(
+    r"\"stage\" = '(streams|sink-influx)' AND time > now\(\) - 10s AND time <= now\(\) \+ 5s"
+)
 _DATASOURCE = "qala-influxdb"
 
 
@@ -68,7 +70,7 @@ def _check_visible(board: Json, panel: Json) -> Iterator[Finding]:
 
 
 def _vouches(by_name: Json, name: str) -> bool:
-    """Whether a refId is the last value of a query of ticks younger than 10 s."""
+    """Whether a refId is the last value of a query of ticks younger than 10 s, none ahead."""
     reduced = by_name.get(name, {})
     asked = by_name.get(str(reduced.get("expression", "")).removeprefix("$"), {})
     return reduced.get("reducer") == "last" and bool(_VOUCHES.search(asked.get("query", "")))

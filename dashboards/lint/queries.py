@@ -28,6 +28,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WINDOWED = "${window:raw}"
 _FROM = re.compile(r"(?:from=)?now-(\d+)([smhd])\b")
 _WINDOW = re.compile(r"var-window=(\w+)")
+_WHOLE_WINDOWS = re.compile(r"\$\{window\}|\d+h")
+"""Shortest intervals of windows: one of them, or hours, which are some of each length."""
 _HISTORIES = frozenset({"timeseries", "state-timeline"})
 
 
@@ -89,7 +91,7 @@ def _check_history(board: Json, panel: Json) -> Iterator[Finding]:
         if "time($__interval)" not in target["query"]:
             yield finding(board, panel, "interval", "a history that is not grouped by $__interval")
         windowed = _WINDOWED in target["query"]
-        if windowed and panel.get("interval") != "${window}":
+        if windowed and not _WHOLE_WINDOWS.fullmatch(str(panel.get("interval"))):
             text = "its shortest interval is not the window that it reads"
             yield finding(board, panel, "interval", text)
     if not panel.get("interval") or not panel.get("maxDataPoints"):

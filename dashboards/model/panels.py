@@ -35,7 +35,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A signal as one panel shows it: name, steps of meaning, words for numbers, decimals."""
+    """A signal as one panel shows it: name, steps of meaning, words for numbers, decimals.
+
+    ``age`` says when the newest row behind a large value was, where it isn't its panel's.
+    """
 
     signal: Signal
     title: str = ""
@@ -43,6 +46,7 @@ class Shown:
     words: tuple[Word, ...] = ()
     decimals: int | None = None
     colour: Colour | None = None
+    age: Signal | None = None
 
     @property
     def name(self) -> str:
@@ -65,9 +69,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stat:
-    """Large current values, all masked; ``age`` says when the newest row behind them was.
+    """Large current values, all masked; ``age`` says when the newest row behind each was.
 
-    Of several values, those that have no data are left out, unless none has.
+    A value's own ``age`` counts before the panel's. One that has the value's tags gives each
+    series its own; one without tags is that of all. Of several values, those that have no data
+    are left out, unless none has.
     """
 
     title: str
@@ -76,6 +82,10 @@ class Stat:
     age: Signal
     width: int = 4
     height: int = 5
+
+    def age_of(self, shown: Shown) -> Signal:
+        """The ``age`` signal of one of the values."""
+        return shown.age or self.age
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,10 @@ class Signal:
 
     ``unit`` is a unit of `schemas` (``°C``, ``µg/m³``, ``1`` for a share) or one of
     `dashboards.units`. ``bound_s`` is the oldest that a row of a ``now`` or ``age`` signal may
-    be. ``measurement`` is what it reads, without policy and window.
+    be. ``measurement`` is what it reads, without policy and window. ``shortest_s`` is how long
+    the intervals of a history are at least: 0, or whole hours. Where
+    a ``now`` signal has no row and ``zero_by`` has one, and both are live, its value is 0;
+    Grafana can't tell that and shows it as unknown.
     """
 
     name: str
@@ -49,3 +52,5 @@ class Signal:
     by: tuple[str, ...] = ()
     liveness: Liveness | None = None
     bound_s: int | None = None
+    shortest_s: int = 0
+    zero_by: Signal | None = None

@@ -9,6 +9,7 @@ from dashboards.model import Signal
 from dashboards.signals import forms
 from dashboards.signals.forms import AT_DEVICE, AT_SITE, grouping, subselect, within
 from dashboards.signals.liveness import STREAMS
+from dashboards.signals.states import SOURCE, TOLD_S
 from schemas.records import Severity
 
 LONGEST_S: Final = 365 * 86_400
@@ -21,9 +22,19 @@ _SOURCE: Final = '"r1h"."alert"'
 
 @cache
 def firing(severity: Severity | None = None, by: tuple[str, ...] = ()) -> Signal:
-    """How many alerts fire now (of a severity): 0 too, once any alert was ever told."""
+    """How many alerts fire now (of a severity): 0 too, once any alert was ever told.
+
+    While the worker is live, all that it told is here: where there is a device and no row of an
+    alert, none fires. InfluxQL can't add that 0, as it never joins two measurements.
+    """
+    # severity beside the value and not in GROUP BY: an alert that has ended with another one
+    # than it began with, as its rule was changed, would fire on in the series where it began
     newest = subselect(
-        'last("firing") AS "firing"', _SOURCE, AT_SITE, within(LONGEST_S), group=grouping(SERIES)
+        'last("firing") AS "firing", "severity"',
+        _SOURCE,
+        AT_SITE,
+        within(LONGEST_S),
+        group=grouping(("site", "device", "rule")),
     )
     mine = [f"\"severity\" = '{severity}'"] if severity else []
     wanted = subselect('sum("firing") AS "firing"', f"({newest})", *mine, group=grouping(by))
@@ -39,6 +50,26 @@ def firing(severity: Severity | None = None, by: tuple[str, ...] = ()) -> Signal
         by=by,
         liveness=STREAMS,
         bound_s=LONGEST_S,
+        zero_by=_known(by),
+    )
+
+
+@cache
+def _known(by: tuple[str, ...]) -> Signal:
+    """A 0 wherever there is any device."""
+    return Signal(
+        name="_".join(["devices_known", *by]),
+        title="None",
+        query=forms.select(
+            '0 * count("code")', SOURCE, AT_SITE, within(TOLD_S), group=grouping(by)
+        ),
+        unit="alerts",
+        kind="now",
+        measurement="device_state",
+        description="Where there is any device.",
+        by=by,
+        liveness=STREAMS,
+        bound_s=TOLD_S,
     )
 
 
@@ -79,7 +110,16 @@ def _changed(name: str, by: tuple[str, ...], where: str) -> Signal:
 
 
 changed = _changed("alerts_changed", SERIES, AT_DEVICE)
-newest_change = _changed("alerts_newest_change", (), AT_SITE)
+
+
+@cache
+def newest_change(severity: Severity | None = None) -> Signal:
+    """When any alert (of a severity) last changed its state."""
+    if severity is None:
+        return _changed("alerts_newest_change", (), AT_SITE)
+    where = f"{AT_SITE} AND \"severity\" = '{severity}'"
+    return _changed(f"alerts_newest_change_{severity}", (), where)
+
 
 fired_over_time = Signal(
     name="fired_over_time",

@@ -141,19 +141,23 @@ def devices_heard(by: tuple[str, ...]) -> Signal:
 
 @cache
 def people(by: tuple[str, ...]) -> Signal:
-    """How many people devices see, over time: the mean of what they told together."""
+    """How many people devices see, over time: the mean of each site and kind, together.
+
+    A window in which nothing came has no row, and says nothing of how many are there: the mean
+    is taken before the sum, or else whoever is silent for 10 s would count as nobody.
+    """
     each = subselect(
-        'sum("people") AS "people"',
+        'mean("people") AS "people"',
         forms.rollup("throughput"),
         "$timeFilter",
         AT_SITE,
-        group=forms.in_windows(by),
+        group=forms.in_intervals(_SITE_KIND),
     )
     return Signal(
         name="_".join(["people_over_time", *by]),
         title="People in view",
         query=forms.select(
-            'mean("people")', f"({each})", "$timeFilter", group=forms.in_intervals(by)
+            'sum("people")', f"({each})", "$timeFilter", group=forms.in_intervals(by)
         ),
         unit="people",
         kind="history",

@@ -16,6 +16,10 @@ AT_SITE: Final = '"site" =~ /^${site:regex}$/'
 AT_DEVICE: Final = f'{AT_SITE} AND "device" =~ /^${{device:regex}}$/'
 BY_DEVICE: Final = ("site", "device")
 RAW_KEEP_S: Final = POLICIES["raw"].keep_s or 0
+AHEAD_S: Final = 5
+"""A device's clock is believed up to this far ahead of the bridge's (contract §1)."""
+CLOSED_S: Final = 15
+"""A window that ended this long ago has been written."""
 
 
 def raw(measurement: str) -> str:
@@ -54,21 +58,23 @@ def in_intervals(by: tuple[str, ...], fill: Literal["null", "none"] = "null") ->
     return f" GROUP BY {', '.join(['time($__interval)', *_quoted(by)])} fill({fill})"
 
 
-def in_windows(by: tuple[str, ...]) -> str:
-    """GROUP BY the windows that are read, and tags."""
-    return f" GROUP BY {', '.join(['time(${window:raw})', *_quoted(by)])}"
+def in_windows(by: tuple[str, ...], fill: Literal["null", "0"] = "null") -> str:
+    """GROUP BY the windows that are read, and tags. One without a row is null, or 0."""
+    return f" GROUP BY {', '.join(['time(${window:raw})', *_quoted(by)])} fill({fill})"
 
 
 def within(seconds: int) -> str:
-    """A condition: not older than this."""
-    if seconds % 86_400 == 0:
-        return f"time > now() - {seconds // 86_400}d"
-    return f"time > now() - {seconds}s"
+    """A condition: not older than this, and not ahead of the clock.
+
+    InfluxQL alone sets no end: a row of a clock that ran ahead (a simulated one, say) would be
+    the newest for as long as it lies ahead, and what vouches for others would vouch by it.
+    """
+    return f"{_younger(seconds)} AND time <= now() + {AHEAD_S}s"
 
 
 def kept_raw() -> tuple[str, str]:
     """The conditions of a history of single rows: never further back than they are kept."""
-    return ("$timeFilter", within(RAW_KEEP_S))
+    return ("$timeFilter", _younger(RAW_KEEP_S))
 
 
 def last_value(source: str, field: str, *conditions: str, by: tuple[str, ...] = ()) -> str:
@@ -98,15 +104,30 @@ def rate(measurement: str, field: str, per: str, *conditions: str, by: tuple[str
 
     The rise of the running total from window to window: an interval that is cut off by the
     range's end, or that holds a window more than its neighbour, has the same rate as they.
+    A window without a row counts as 0, or else a mean of few busy windows would stand for a
+    quiet interval; an interval without any row stays a gap, and one whose rows say 0 is 0.
     """
     windows = subselect(
-        f'derivative(cumulative_sum(sum("{field}")), {per}) AS "rate"',
+        f'derivative(cumulative_sum(sum("{field}")), {per}) AS "rate", count("{field}") AS "rows"',
         rollup(measurement),
         "$timeFilter",
+        f"time <= now() - ${{window:raw}} - {CLOSED_S}s",
         *conditions,
-        group=in_windows(by),
+        group=in_windows(by, "0"),
     )
-    return select('mean("rate")', f"({windows})", "$timeFilter", group=in_intervals(by))
+    means = subselect(
+        'mean("rate") AS "rate", sum("rows") AS "rows"',
+        f"({windows})",
+        "$timeFilter",
+        group=in_intervals(by),
+    )
+    return select('mean("rate")', f"({means})", "$timeFilter", '"rows" > 0', group=in_intervals(by))
+
+
+def _younger(seconds: int) -> str:
+    if seconds % 86_400 == 0:
+        return f"time > now() - {seconds // 86_400}d"
+    return f"time > now() - {seconds}s"
 
 
 def _quoted(by: tuple[str, ...]) -> list[str]:

@@ -13,6 +13,8 @@ from dashboards.signals.liveness import SINK, STREAMS
 
 CURRENT_S: Final = 60
 """A figure that its writer told longer ago than this is not current."""
+RATE_S: Final = 150
+"""A rate is of this long: counters come every few seconds, of a simulated past once a minute."""
 Stage = Literal["streams", "sink-influx", "bridge", "dead-letters"]
 
 _SOURCE: Final = forms.raw("pipeline")
@@ -82,7 +84,9 @@ def gauge(stage: Stage, field: str, title: str, unit: str, *, by: tuple[str, ...
     )
 
 
-def _now(name: str, title: str, unit: str, query: str, stage: Stage) -> Signal:
+def _now(
+    name: str, title: str, unit: str, query: str, stage: Stage, *, bound_s: int = CURRENT_S
+) -> Signal:
     return Signal(
         name=name,
         title=title,
@@ -90,25 +94,27 @@ def _now(name: str, title: str, unit: str, query: str, stage: Stage) -> Signal:
         unit=unit,
         kind="now",
         measurement="pipeline",
-        description=f"{title}, as told in the last {CURRENT_S} s.",
+        description=f"{title}, as told in the last {bound_s} s.",
         liveness=STREAMS if stage == "streams" else SINK,
-        bound_s=CURRENT_S,
+        bound_s=bound_s,
     )
 
 
 @cache
 def rate_now(stage: Stage, field: str, title: str) -> Signal:
-    """How fast a counter of a stage has risen in the last minute, over all copies."""
+    """How fast a counter of a stage has risen lately (`RATE_S`), over all copies."""
     each = subselect(
         f'non_negative_derivative("{field}", 1s) AS "rate"',
         _SOURCE,
         _of(stage),
-        within(CURRENT_S),
+        within(RATE_S),
         group=grouping(_WRITER[stage]),
     )
     means = subselect('mean("rate") AS "rate"', f"({each})", group=grouping(_WRITER[stage]))
     query = forms.select('sum("rate")', f"({means})")
-    return _now(f"{stage.replace('-', '_')}_{field}_now", title, "1/s", query, stage)
+    return _now(
+        f"{stage.replace('-', '_')}_{field}_now", title, "1/s", query, stage, bound_s=RATE_S
+    )
 
 
 @cache
@@ -154,18 +160,29 @@ newest_sink_told = _told("newest_sink_told", "sink-influx", "received", ())
 bridges_told = _told("bridges_told", "bridge", "lines", ("instance",))
 letters_told = _told("letters_told", "dead-letters", "letters", ("reason",))
 
+_BY_SIMULATOR: Final = "\"firmware\" = 'simulated'"
+_MADE_UP: Final = subselect(
+    '"devices", "stage" AS "made_by"', _SOURCE, *forms.kept_raw(), "\"stage\" = 'simulator'"
+)
+
+
+def _made_by_simulator(group: str = "") -> str:
+    told = 'last("firmware") AS "made_by"'
+    states = forms.raw("device_state")
+    return subselect(told, states, *forms.kept_raw(), _BY_SIMULATOR, group=group)
+
+
 simulated = Signal(
     name="simulated",
     title="Simulated data",
     query=subselect(
-        '"devices", "stage", "simulated"',
-        _SOURCE,
-        *forms.kept_raw(),
-        "\"stage\" = 'simulator'",
+        '"made_by"',
+        # the newest is there even where no full hour begins within the range
+        f"({_MADE_UP}), ({_made_by_simulator(' GROUP BY time(1h)')}), ({_made_by_simulator()})",
         group=" ORDER BY time DESC LIMIT 1000",
     ),
     unit="",
     kind="events",
     measurement="pipeline",
-    description="Where a history was made up by the simulator: a row for each hour of it.",
+    description="Where a past was made up, or simulated devices were there: a row for each hour.",
 )

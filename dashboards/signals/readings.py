@@ -9,7 +9,7 @@ from dashboards.model import Signal
 from dashboards.signals import forms
 from dashboards.signals.forms import AT_DEVICE, BY_DEVICE, within
 from dashboards.signals.liveness import SINK, STREAMS
-from schemas.measurements import unit_of
+from schemas.measurements import fields_of, unit_of
 
 FRESH_S: Final = 180
 """A reading older than this is not current; rules call a device silent after 1 to 2 minutes."""
@@ -53,6 +53,12 @@ def series_of(reading_type: str) -> tuple[str, ...]:
     return (*BY_DEVICE, "subject") if reading_type == "temperature" else BY_DEVICE
 
 
+def _mean_unit(reading_type: str, field: str) -> str:
+    """The unit of a field's mean: that of a yes or no is the share of those that said yes."""
+    kinds = {known.name: known.kind for known in fields_of(reading_type)}
+    return "1" if kinds[field] == "bool" else unit_of(reading_type, field)
+
+
 @cache
 def current(reading_type: str, field: str) -> Signal:
     """The newest value of a field, of each device that has told it in the last minutes."""
@@ -92,7 +98,7 @@ def history(
         name="_".join([reading_type, field, statistic, "over_time", *(by or ())]),
         title=title if statistic == "mean" else f"{title}, {_WORDS[statistic]}",
         query=query,
-        unit=unit_of(reading_type, field),
+        unit=(_mean_unit if statistic == "mean" else unit_of)(reading_type, field),
         kind="history",
         measurement=reading_type,
         description=f"{title}: the {_WORDS[statistic]} in each interval.",
@@ -163,7 +169,7 @@ def lately(
             within(seconds),
             group=forms.grouping(by),
         ),
-        unit=unit_of(reading_type, field),
+        unit=(_mean_unit if statistic == "mean" else unit_of)(reading_type, field),
         kind="now",
         measurement=reading_type,
         description=f"{title}: the {_WORDS[statistic]} of the last {seconds // 60} minutes.",
@@ -175,10 +181,13 @@ def lately(
 
 @cache
 def last_seen(reading_type: str, field: str, by: tuple[str, ...] | None = None) -> Signal:
-    """When each device (by ``()``: any of them) last told a field that it always tells."""
+    """When each device (by ``()``: any of them) last told a field.
+
+    One that it always tells stands for all its readings.
+    """
     series = series_of(reading_type) if by is None else by
     return Signal(
-        name="_".join([reading_type, "newest" if by == () else "seen", *(by or ())]),
+        name="_".join([reading_type, field, "newest" if by == () else "seen", *(by or ())]),
         title="Last reading",
         query=forms.last_value(
             forms.raw(reading_type), field, AT_DEVICE, within(SEEN_S), by=series
@@ -213,16 +222,18 @@ safe_without_mask = Signal(
 
 
 def _yes_or_no(name: str, title: str, reading_type: str, field: str, description: str) -> Signal:
+    # all rows of a window count: the last of them may be that of a late reading that says no
+    windows = forms.subselect(
+        f'max("{field}_max") AS "yes"',
+        forms.newest_windows(reading_type),
+        AT_DEVICE,
+        within(FRESH_S),
+        group=' GROUP BY time(10s), "site", "device" fill(none)',
+    )
     return Signal(
         name=name,
         title=title,
-        query=forms.last_value(
-            forms.newest_windows(reading_type),
-            f"{field}_max",
-            AT_DEVICE,
-            within(FRESH_S),
-            by=BY_DEVICE,
-        ),
+        query=forms.select('last("yes")', f"({windows})", group=forms.grouping(BY_DEVICE)),
         unit="",
         kind="now",
         measurement=reading_type,

@@ -46,22 +46,29 @@ _CODES: Final = ", ".join(f"{code} {name}" for name, code in DEVICE_STATE_CODES.
 state = now("state", "State", "code", f"{_CODES}.")
 heard = now("heard", "Heard", "heard_ms", "When it was last heard, by the log's clock.", "time")
 interval = now("interval", "Usual interval", "interval_s", "Between its messages.", "s")
-state_history = Signal(
-    name="state_over_time",
-    title="State",
-    query=forms.select(
-        'last("code")',
-        SOURCE,
-        *forms.kept_raw(),
-        AT_DEVICE,
-        group=forms.in_intervals(BY_DEVICE, "none"),
-    ),
-    unit="",
-    kind="history",
-    measurement="device_state",
-    description=f"{_CODES}; a device is told at least once an hour.",
-    by=BY_DEVICE,
-)
+
+
+@cache
+def state_history(kind: str = "") -> Signal:
+    """The state of each device (of a kind) over time."""
+    of_kind = [f"\"kind\" = '{kind}'"] if kind else []
+    return Signal(
+        name="_".join(["state_over_time", *([kind] if kind else [])]),
+        title="State",
+        query=forms.select(
+            'last("code")',
+            SOURCE,
+            *forms.kept_raw(),
+            AT_DEVICE,
+            *of_kind,
+            group=forms.in_intervals(BY_DEVICE, "none"),
+        ),
+        unit="",
+        kind="history",
+        measurement="device_state",
+        description=f"{_CODES}; a device is told at least once an hour.",
+        by=BY_DEVICE,
+    )
 
 
 def _told(name: str, by: tuple[str, ...], where: str) -> Signal:

@@ -2,7 +2,9 @@
 
 A ticket's number is a field, so InfluxQL can count steps but can't follow one ticket from
 opened to closed. Who waits now is what was opened less what was called or given up, within
-the last twelve hours: right for a centre that opens for at most twelve hours a day.
+the last twelve hours: right for a centre that opens for at most twelve hours a day and calls
+nobody who then gives up. Such a ticket counts as gone twice, so the number may be too low; it
+is never below 0.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dashboards.signals.liveness import STREAMS
 
 DAY_S: Final = 12 * 3600
 """The longest that a centre is open at a stretch."""
+_HOUR_S: Final = 3600
 Event = Literal["opened", "called", "closed", "abandoned"]
 
 _SOURCE: Final = forms.newest_windows("ticket")
@@ -73,40 +76,48 @@ def today(event: Event, by: tuple[str, ...] = ()) -> Signal:
 def waiting(by: tuple[str, ...] = ()) -> Signal:
     """How many wait to be called."""
     sources = f"{_steps(1, 'opened', by)}, {_steps(-1, 'called|abandoned', by)}"
+    waits = subselect('sum("tickets") AS "tickets"', sources, group=grouping(by))
     return _signal(
         "tickets_waiting",
         "Waiting now",
-        "Opened less called or given up, in the last 12 hours.",
-        forms.select('sum("tickets")', sources, group=grouping(by)),
+        "Opened less called or given up, in the last 12 hours. A ticket that is given up after "
+        "its call counts as gone twice; never below 0.",
+        # InfluxQL has no greater of two: half of a number and its size is that of it and 0
+        forms.select('("tickets" + abs("tickets")) / 2', f"({waits})", group=grouping(by)),
         by,
     )
 
 
 @cache
 def per_hour(by: tuple[str, ...]) -> Signal:
-    """How many tickets take a step in an hour."""
-    return Signal(
-        name="_".join(["tickets_per_hour", *by]),
-        title="Tickets",
-        query=forms.rate("ticket", "count", "1h", AT_DEVICE, by=by),
-        unit="1/h",
-        kind="history",
-        measurement="ticket",
-        description="Tickets an hour.",
-        by=by,
-    )
+    """How many tickets take a step in each hour."""
+    return _per_hour("tickets_per_hour", "Tickets", "Steps of tickets in each hour.", by)
 
 
 @cache
 def opened_per_hour(by: tuple[str, ...]) -> Signal:
-    """How many tickets are opened in an hour."""
+    """How many tickets are opened in each hour."""
+    return _per_hour(
+        "tickets_opened_per_hour",
+        "Opened",
+        "Tickets opened in each hour.",
+        by,
+        "\"event\" = 'opened'",
+    )
+
+
+def _per_hour(
+    name: str, title: str, description: str, by: tuple[str, ...], *conditions: str
+) -> Signal:
+    """Tickets come so seldom that shorter intervals than an hour would hold one or none."""
     return Signal(
-        name="_".join(["tickets_opened_per_hour", *by]),
-        title="Opened",
-        query=forms.rate("ticket", "count", "1h", AT_DEVICE, "\"event\" = 'opened'", by=by),
+        name="_".join([name, *by]),
+        title=title,
+        query=forms.rate("ticket", "count", "1h", AT_DEVICE, *conditions, by=by),
         unit="1/h",
         kind="history",
         measurement="ticket",
-        description="Tickets opened in an hour.",
+        description=description,
         by=by,
+        shortest_s=_HOUR_S,
     )

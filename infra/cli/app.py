@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from infra.cli.city import simulate, verify
+from infra.cli.dashboards import dashboards
+from infra.cli.doctor import doctor
 from infra.cli.inspect import config, devices, dlq, rules
 from infra.cli.run import provision, ps, servers, up
 from infra.cli.stages import bridge, sink, streams
@@ -25,6 +27,7 @@ RUN = "Run everything"
 STAGES = "Run one stage"
 LOOK = "Look into it"
 CITY = "Simulated city"
+BOARDS = "Boards"
 
 app.command("up", rich_help_panel=RUN)(up)
 app.command("ps", rich_help_panel=RUN)(ps)
@@ -35,7 +38,9 @@ app.command("streams", rich_help_panel=STAGES)(streams)
 app.add_typer(sink, name="sink", rich_help_panel=STAGES)
 app.command("simulate", rich_help_panel=CITY)(simulate)
 app.command("verify", rich_help_panel=CITY)(verify)
+app.command("doctor", rich_help_panel=LOOK)(doctor)
 app.command("config", rich_help_panel=LOOK)(config)
 app.add_typer(rules, name="rules", rich_help_panel=LOOK)
 app.add_typer(devices, name="devices", rich_help_panel=LOOK)
 app.add_typer(dlq, name="dlq", rich_help_panel=LOOK)
+app.add_typer(dashboards, name="dashboards", rich_help_panel=BOARDS)

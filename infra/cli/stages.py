@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated
 
 import typer
@@ -125,7 +126,8 @@ def sink_influx(data: Data = None) -> None:
 
     settings = load_settings(data=data)
     name = process_name(settings.data, "sink-influx")
-    chosen = settings.stage("sink.influx", instance=name)
+    # copies on two machines have the same name there, and must not share a series
+    chosen = settings.stage("sink.influx", instance=f"{name}.{socket.gethostname()}")
     run_stage(
         lambda readiness, registry, stop: sinks.run_influx_sink(
             chosen,

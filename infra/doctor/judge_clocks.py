@@ -11,8 +11,9 @@ from infra.doctor.watch_log import LogWatched
 OFF_MS: Final = 2000
 """A difference from which a clock is a problem."""
 
-_BEHIND_MS: Final = -30_000
-"""A bridge may be behind by what it still has to send; more is worth a look."""
+_BEHIND_MS: Final = -5000
+"""A bridge may be behind by what it still has to send. One whose clock is so far behind believes
+no device (contract §1)."""
 _SYNC: Final = "synchronise the clock of {} (`timedatectl set-ntp true`, or chrony)"
 _HARM: Final = "boards then show live values as unknown, and ages are wrong"
 

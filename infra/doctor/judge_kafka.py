@@ -6,7 +6,7 @@ from typing import Final
 
 from infra.doctor.ask_kafka import GroupSeen, KafkaSeen
 from infra.doctor.finding import Away, Finding, Findings
-from infra.doctor.judge_rights import judge_rights
+from infra.doctor.judge_rights import NAME_USER, judge_rights
 from infra.doctor.judge_topics import judge_topics
 from infra.words import count_words
 
@@ -35,7 +35,7 @@ def judge_kafka(seen: KafkaSeen | Away, *, address: str) -> list[Finding]:
     judge_topics(found, seen)
     judge_rights(found, seen)
     for group in seen.groups:
-        _group(found, group, seen.user or "ANONYMOUS")
+        _group(found, group, seen.user)
     return found.made
 
 
@@ -108,7 +108,7 @@ def _broker(found: Findings, seen: KafkaSeen) -> None:
         found.ok("limits", "sizes of requests, session times, no topics made by a typo")
 
 
-def _group(found: Findings, group: GroupSeen, user: str) -> None:
+def _group(found: Findings, group: GroupSeen, user: str | None) -> None:
     check = f"group {group.name}"
     stage = f"`{_command(group.name)}`"
     waiting = "" if not group.lag else f"; {count_words(group.lag)} records wait"
@@ -116,11 +116,15 @@ def _group(found: Findings, group: GroupSeen, user: str) -> None:
         said = f"Kafka can't tell now ({group.refused})"
         found.unknown(check, said, "look again in some seconds")
     elif group.refused:
+        allow = (
+            f"kafka-acls.sh --add --allow-principal User:{user} --operation Describe --group "
+            f"{group.name}"
+        )
         found.unknown(
             check,
             "Kafka does not let us see it",
-            "look with a user that may (docs/securing.md: operator), or: kafka-acls.sh --add "
-            f"--allow-principal User:{user} --operation Describe --group {group.name}",
+            "look with a user that may (docs/securing.md: operator), or: "
+            f"{allow if user else NAME_USER}",
         )
     elif group.state == "Dead" or (not group.members and group.lag is None):
         found.warning(check, "it has never read anything", f"start {stage}")

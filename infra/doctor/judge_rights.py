@@ -19,6 +19,10 @@ _GRANT: Final = (
 )
 
 
+NAME_USER: Final = "name a user that may, in QALA_KAFKA_SECURITY, _USER and _PASSWORD"
+"""The mend where Kafka does not know who we are."""
+
+
 class Needs(NamedTuple):
     """Topics that a stage reads, and those that it writes."""
 
@@ -96,4 +100,7 @@ def _told(short: dict[str, list[str]]) -> str:
 
 
 def _grant(seen: KafkaSeen) -> str:
-    return _GRANT.format(seen.user or "ANONYMOUS")
+    # never a right for ANONYMOUS: that is whoever reaches the port
+    if seen.user is None:
+        return f"{NAME_USER} ({_PAGE})"
+    return _GRANT.format(seen.user)

@@ -9,7 +9,7 @@ from infra.doctor.ask_kafka import KafkaSeen, TopicSeen
 from infra.doctor.finding import Findings
 from infra.doctor.judge_rights import unseen_topics
 from infra.provision import topic_configs
-from schemas.topics import ALL_TOPICS, TELEMETRY
+from schemas.topics import ALL_TOPICS, STATE, TELEMETRY
 
 _GRAVE: Final = frozenset(
     {"cleanup.policy", "message.timestamp.type", "max.message.bytes", "retention.ms"}
@@ -60,8 +60,9 @@ def _wrong_count(found: Findings, topic: str, count: int, right: int) -> None:
         found.problem(
             "partitions",
             what + "sites are looked for in the wrong place",
-            f"stop the bridges, let workers and sinks catch up, delete {topic}, and run "
-            f"`qala provision --partitions {right}`; a partition count can't be changed",
+            f"stop the bridges, let workers and sinks catch up, stop them, delete {topic} and "
+            f"{STATE} (offsets in the worker's state are of the old topic), run `qala provision "
+            f"--partitions {right}`, and start all again; a partition count can't be changed",
         )
     else:
         found.problem(

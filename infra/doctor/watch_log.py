@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import DecodeError, Struct
 
 from schemas.connections import KafkaConnection
-from schemas.envelope import HEADER_BRIDGE, HEADER_SPEED, decode_envelope, header
+from schemas.envelope import HEADER_BRIDGE, decode_envelope, header, speed_in
 from schemas.topics import TELEMETRY
 
 RECENT_MS: Final = 10_000
@@ -61,8 +61,7 @@ class _Watch:
         bridge = header(record.headers, HEADER_BRIDGE)
         if bridge is None:
             return
-        speed = header(record.headers, HEADER_SPEED)
-        self.speed = None if speed is None else float(speed)
+        self.speed = speed_in(record.headers)
         self.newest_ms = max(self.newest_ms, record.timestamp)
         self.last_ms[bridge] = record.timestamp
         ahead = _ahead_ms(record)

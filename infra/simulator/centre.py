@@ -1,7 +1,8 @@
 """A simulated iQala service centre: one queue, several desks, a day of tickets.
 
 Whoever comes takes a ticket (``opened``), waits until a desk is free (``called``) and is served
-(``closed``); who waits too long, or has gone when called, is ``abandoned``. All steps of a
+(``closed``); who waits too long, or has gone when a desk is free, is ``abandoned`` and never
+``called``: so who waits is what was opened less what was called or abandoned. All steps of a
 ticket are told by the desk that will serve it, as the plan of the day knows beforehand.
 """
 
@@ -120,11 +121,12 @@ class Centre:
         if called_ms - came_ms > patience_ms:
             events.append(_step(came_ms + patience_ms, ticket, service, "abandoned"))
             return came_ms + patience_ms
-        events.append(_step(called_ms, ticket, service, "called"))
         if rng.random() < _GONE:
-            free_ms[desk] = gone_ms = called_ms + 90 * SECOND_MS
-            events.append(_step(gone_ms, ticket, service, "abandoned"))
-            return gone_ms
+            # the desk looks for whom the ticket belongs to before it takes the next
+            free_ms[desk] = called_ms + 90 * SECOND_MS
+            events.append(_step(called_ms, ticket, service, "abandoned"))
+            return called_ms
+        events.append(_step(called_ms, ticket, service, "called"))
         shortest, typical = _SERVED_MIN
         minutes = shortest + rng.gammavariate(2.0, (typical - shortest) / 2)
         if service in _CONTRACTS:

@@ -193,7 +193,7 @@ class Speaker:
 
 
 class Desk:
-    """Tickets that are opened, called, and closed about a quarter of an hour later."""
+    """Tickets that are opened, called (few: given up), and closed in a quarter of an hour."""
 
     WAITING: Final = 25
     """So many open tickets at most; a busier desk ends the one that is due next early."""
@@ -210,15 +210,15 @@ class Desk:
         if plan and (plan[0][0] <= ts_ms or len(plan) >= self.WAITING):
             due_ms, number, service, event = heapq.heappop(plan)
             if event == "called":
-                end = "closed" if self._random() < 0.97 else "abandoned"  # noqa: PLR2004 - mostly
                 leaves_ms = max(due_ms, ts_ms) + int((2 + 7 * self._random()) * 60_000)
-                heapq.heappush(plan, (leaves_ms, number, service, end))
+                heapq.heappush(plan, (leaves_ms, number, service, "closed"))
         else:
             self._opened += 1
             number, event = self._opened, "opened"
             service = SERVICES[int(self._random() * len(SERVICES))]
             called_ms = ts_ms + int((1 + 7 * self._random()) * 60_000)
-            heapq.heappush(plan, (called_ms, number, service, "called"))
+            step = "called" if self._random() < 0.97 else "abandoned"  # noqa: PLR2004 - mostly
+            heapq.heappush(plan, (called_ms, number, service, step))
         return "ticket", (
             f'"ticket":"{self._name}-{number:06d}","service":"{service}","event":"{event}"'
         )

@@ -13,10 +13,14 @@ from dashboards.boards import build_all, catalogue
 from dashboards.influxql import ALL, Choice, interpolate, interval_ms
 from dashboards.limits import read_limits, shipped_rules
 from dashboards.model import LIVE_ABOVE, SPANS, Signal, Span
+from dashboards.signals.flow import people
 from dashboards.signals.liveness import SINK, STREAMS
 from dashboards.signals.pipeline import simulated
+from dashboards.signals.tickets import opened_per_hour
 from infra.provision.influx import provision_influx
 from schemas.connections import InfluxConnection
+from schemas.lineprotocol import device_row
+from schemas.records import DeviceRecord
 from sinks.influx import InfluxSink
 from tests.support.board_city import DEVICES, HOUR, BoardCity
 from tests.support.servers import query
@@ -44,6 +48,26 @@ async def filled(any_influxdb: InfluxConnection) -> AsyncIterator[Filled]:
             assert not written.rejected
     await sink.close()
     yield Filled(influx, city.end_ms)
+
+
+async def calm_city(server: InfluxConnection, database: str, firmware: str) -> Filled:
+    """A city of one device of which nothing but its state was told."""
+    influx = server.model_copy(update={"database": database})
+    await provision_influx(influx)
+    end_ms = int(time.time()) * 1000
+    told = DeviceRecord(
+        site="stop-1",
+        kind="speaker",
+        device="spk-1",
+        state="online",
+        since=end_ms - HOUR,
+        at=end_ms - 60_000,
+        firmware=firmware,
+    )
+    sink = InfluxSink(influx, timeout_s=60)
+    assert not (await sink.write("raw", [device_row(told)])).rejected
+    await sink.close()
+    return Filled(influx, end_ms)
 
 
 def asked(
@@ -85,7 +109,7 @@ async def test_each_query_of_each_board_finds_data(filled: Filled):
 async def test_marks_and_choices_of_each_board_find_data(filled: Filled):
     everything = {"site": ALL, "device": ALL}
     made_up = await query(filled.influx, asked(simulated.query, filled, {}), "boards")
-    assert {row["stage"] for row in made_up} == {"simulator"}
+    assert {row["made_by"] for row in made_up} == {"simulator"}
     for board in BOARDS:
         if board.annotations:
             assert await answers(filled, board.annotations, everything)
@@ -167,11 +191,56 @@ async def test_counts_are_zero_and_not_nothing_where_a_site_has_none(filled: Fil
 async def test_silent_device_has_an_age_and_no_current_value(filled: Filled):
     signals = {entry.signal.name: entry.signal for entry in catalogue(BOARDS)}
     chosen = {"site": "stop-2", "device": "ion-2"}
-    seen = await query(filled.influx, asked(signals["air_seen"].query, filled, chosen), "boards")
+    text = asked(signals["air_efficiency_pct_seen"].query, filled, chosen)
+    seen = await query(filled.influx, text, "boards")
     assert [filled.end_ms - row["time"] // 1_000_000 > 29 * 60_000 for row in seen] == [True]
     for name in ("air_efficiency_pct", "safe_without_mask", "air_people"):
         text = asked(signals[name].query, filled, chosen)
         assert await query(filled.influx, text, "boards") == []
+
+
+async def test_rate_is_zero_where_rows_say_so_and_a_gap_where_there_is_none(filled: Filled):
+    signals = {entry.signal.name: entry.signal for entry in catalogue(BOARDS)}
+    rates = {}
+    for site in ("stop-1", "nowhere"):
+        text = asked(signals["people_in_rate"].query, filled, {"site": site})
+        rates[site] = {row["value"] for row in await query(filled.influx, text, "boards")}
+    assert {value for value in rates["stop-1"] if value is not None} == {0}
+    assert rates["nowhere"] == set()
+
+
+async def test_nobody_waits_less_than_not_at_all(filled: Filled):
+    signals = {entry.signal.name: entry.signal for entry in catalogue(BOARDS)}
+    gone_twice = interpolate(
+        signals["tickets_waiting"].query.replace("(opened)", "(abandoned)"),
+        {"site": ALL, "device": ALL},
+        start_ms=0,
+        end_ms=filled.end_ms,
+        interval_ms=10_000,
+        now_ms=filled.end_ms,
+    )
+    rows = await query(filled.influx, gone_twice, "boards")
+    assert [row["value"] for row in rows] == [0]
+
+
+async def test_city_without_any_alert_has_none_that_fires(any_influxdb: InfluxConnection):
+    signals = {entry.signal.name: entry.signal for entry in catalogue(BOARDS)}
+    calm = await calm_city(any_influxdb, "calm", "2.0.1")
+    for name in ("firing_critical", "firing_warning", "firing_info", "firing_site"):
+        zero = signals[name].zero_by
+        assert zero is not None
+        for signal, values in ((signals[name], []), (zero, [0])):
+            text = asked(signal.query, calm, {"site": ALL})
+            assert [row["value"] for row in await query(calm.influx, text, "calm")] == values
+
+
+@pytest.mark.parametrize("firmware, marked", [("simulated", {"simulated"}), ("2.0.1", set())])
+async def test_devices_of_the_simulator_mark_their_data(
+    any_influxdb: InfluxConnection, firmware: str, marked: set[str]
+):
+    city = await calm_city(any_influxdb, f"firmware-{firmware}", firmware)
+    rows = await query(city.influx, asked(simulated.query, city, {}), city.influx.database)
+    assert {row["made_by"] for row in rows} == marked
 
 
 async def test_flow_is_the_same_rate_through_windows_of_every_length(filled: Filled):
@@ -180,3 +249,104 @@ async def test_flow_is_the_same_rate_through_windows_of_every_length(filled: Fil
         text = asked(signals["people_in_rate"].query, filled, {"site": ALL}, span)
         rates = [row["value"] for row in await query(filled.influx, text, "boards")]
         assert {round(rate, 6) for rate in rates[1:-1] if rate is not None} == {6.0}
+
+
+async def filled_with(
+    server: InfluxConnection, database: str, rows: Mapping[str, list[str]]
+) -> Filled:
+    """A database of its own that holds nothing but these rows."""
+    influx = server.model_copy(update={"database": database})
+    await provision_influx(influx)
+    sink = InfluxSink(influx, timeout_s=60)
+    for policy, lines in rows.items():
+        written = await sink.write(policy, lines)
+        assert written.accepted == len(lines)
+    await sink.close()
+    return Filled(influx, int(time.time()) // 3600 * HOUR)
+
+
+async def values(filled: Filled, name: str, span: Span = SPANS[0]) -> list[float]:
+    signals = {entry.signal.name: entry.signal for entry in catalogue(BOARDS)}
+    text = asked(signals[name].query, filled, {"site": ALL, "device": ALL}, span)
+    rows = await query(filled.influx, text, filled.influx.database)
+    return [row["value"] for row in rows if row["value"] is not None]
+
+
+async def test_rows_of_a_clock_that_ran_ahead_are_not_current(any_influxdb: InfluxConnection):
+    ahead_ns = (int(time.time()) // 3600 * HOUR + 10_000) * 1_000_000
+    tags = "stage=streams,partition=0 share=1,accepted=1"
+    rows = [f"pipeline,{tags} {ahead_ns}", f"air,site=s,device=d ozone_ugm3=5 {ahead_ns}"]
+    filled = await filled_with(any_influxdb, "ahead", {"raw": rows})
+    assert await values(filled, "worker_live") == []
+    assert await values(filled, "air_ozone_ugm3") == []
+    then = filled._replace(end_ms=filled.end_ms + 10_000)
+    assert await values(then, "worker_live") == [1]
+    assert await values(then, "air_ozone_ugm3") == [5]
+
+
+async def test_rate_of_what_seldom_comes_counts_the_windows_in_which_nothing_came(
+    any_influxdb: InfluxConnection,
+):
+    hour_ms = int(time.time()) // 3600 * HOUR - 2 * HOUR
+    rows = [
+        f"ticket_1m,site=s,device=d,service=a,event=opened count=1i {at_ms * 1_000_000}"
+        for hour in (0, 1)
+        for at_ms in (hour_ms + hour * HOUR + 60_000, hour_ms + hour * HOUR + 120_000)
+    ]
+    filled = await filled_with(any_influxdb, "seldom", {"r1m": rows})
+    text = interpolate(
+        opened_per_hour(("site",)).query,
+        {"window": "1m", "site": ALL, "device": ALL},
+        start_ms=hour_ms,
+        end_ms=filled.end_ms,
+        interval_ms=HOUR,
+    )
+    found = [row["value"] for row in await query(filled.influx, text, "seldom")]
+    assert [round(rate, 6) for rate in found if rate is not None] == pytest.approx([2, 2], rel=0.05)
+
+
+async def test_people_of_a_site_count_in_windows_in_which_it_said_nothing(
+    any_influxdb: InfluxConnection,
+):
+    first_ms = int(time.time()) // 3600 * HOUR - HOUR
+    rows = [
+        f"throughput_10s,site={site},kind=camera people={people}i,readings=1i {at * 1_000_000}"
+        for site, people, every in (("a", 10, 20_000), ("b", 20, 30_000))
+        for at in range(first_ms, first_ms + HOUR, every)
+    ]
+    filled = await filled_with(any_influxdb, "people", {"r10s": rows})
+    text = interpolate(
+        people(()).query,
+        {"window": "10s", "site": ALL},
+        start_ms=first_ms,
+        end_ms=filled.end_ms - 1,
+        interval_ms=60_000,
+    )
+    assert {row["value"] for row in await query(filled.influx, text, "people")} == {30}
+
+
+async def test_alert_whose_rule_got_another_severity_does_not_fire_on(
+    any_influxdb: InfluxConnection,
+):
+    at_ms = int(time.time()) // 3600 * HOUR - HOUR
+    rows = [
+        f"alert,site=s,rule=r,severity={severity},device=d firing={firing}i {at * 1_000_000}"
+        for severity, firing, at in (("warning", 1, at_ms), ("critical", 0, at_ms + 1000))
+    ]
+    filled = await filled_with(any_influxdb, "severities", {"r1h": rows})
+    found = [await values(filled, f"firing_{severity}") for severity in ("warning", "critical")]
+    assert found == [[0], [0]]
+    assert await values(filled, "firing_site") == [0]
+
+
+async def test_late_reading_does_not_hide_that_a_camera_was_tampered_with(
+    any_influxdb: InfluxConnection,
+):
+    start_ns = (int(time.time()) // 3600 * HOUR - 20_000) * 1_000_000
+    late_ns = start_ns + 1_000
+    rows = [
+        f"scene_10s,site=s,device=c tamper_max={yes} {at}"
+        for yes, at in ((1, start_ns), (0, late_ns))
+    ]
+    filled = await filled_with(any_influxdb, "tampered", {"r10s": rows})
+    assert await values(filled, "tampered") == [1]

@@ -235,7 +235,7 @@ async def influx(any_influxdb: InfluxConnection, request) -> InfluxConnection:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def letters_kafka(kafka_connection: KafkaConnection) -> KafkaConnection:
-    await provision_kafka(kafka_connection, partitions=2, simulated_clock=False)
+    await provision_kafka(kafka_connection, partitions=8, simulated_clock=False)
     return kafka_connection
 
 

@@ -46,6 +46,8 @@ def test_each_current_value_is_vouched_for_and_bounded():
         assert signal.bound_s, signal.name
         assert "now()" in signal.query
         assert "$timeFilter" not in signal.query
+        # InfluxQL alone has no end: a row of a clock that ran ahead would be current for long
+        assert signal.query.count("time > now()") == signal.query.count("time <= now()")
 
 
 def test_raw_readings_depend_on_the_sink_and_results_on_the_worker():
@@ -76,8 +78,13 @@ def test_panels_fit_the_grid_and_do_not_overlap(board: Board):
 def test_each_value_has_an_age_beside_it(board: Board):
     for panel in board.panels:
         if isinstance(panel, Stat):
-            assert panel.age.kind == "age"
             assert all(shown.signal.kind == "now" for shown in panel.values)
+            for shown in panel.values:
+                age = panel.age_of(shown)
+                assert age.kind == "age"
+                # one age for all, or one for each: never one for some of them
+                assert age.by in ((), shown.signal.by), shown.signal.name
+                assert age.by == shown.signal.by or not shown.signal.by, shown.signal.name
         if isinstance(panel, Table):
             assert panel.rows.kind == "age"
             assert all(shown.signal.kind == "now" for shown in panel.columns)
@@ -116,6 +123,33 @@ def test_boards_do_without_limits_where_no_rule_sets_them():
     assert [board.uid for board in bare] == [board.uid for board in BOARDS]
     lines = [panel for board in bare for panel in board.panels if isinstance(panel, TimeSeries)]
     assert all(panel.limits == () for panel in lines)
+
+
+@each_board
+def test_intervals_of_a_history_are_whole_hours_or_those_of_its_windows(board: Board):
+    for panel in board.panels:
+        if isinstance(panel, TimeSeries):
+            assert all(shown.signal.shortest_s % 3600 == 0 for shown in panel.lines)
+            # Grafana has one shortest interval for all lines of a panel
+            assert len({shown.signal.shortest_s for shown in panel.lines}) == 1
+
+
+def test_states_of_a_kinds_board_are_those_of_its_kind_alone():
+    board = next(board for board in BOARDS if board.uid == "qala-thermometers")
+    (history,) = [
+        signal
+        for panel in board.panels
+        for signal in signals_of(panel)
+        if signal.name.startswith("state_over_time")
+    ]
+    assert "\"kind\" = 'thermometer'" in history.query
+
+
+def test_mean_of_a_yes_or_no_is_a_share():
+    for name in ("passage_mask_mean_lately", "passage_mask_mean_over_time_site"):
+        assert SIGNALS[name].unit == "1"
+    assert SIGNALS["audio_playing_mean_over_time"].unit == "1"
+    assert SIGNALS["playing"].unit == ""
 
 
 def test_limits_of_rules_are_lines_in_histories():

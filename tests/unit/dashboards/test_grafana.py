@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -187,6 +188,32 @@ def test_simulated_history_is_marked_on_every_board():
         marks = made["annotations"]["list"][-1]
         assert (marks["name"], marks["enable"]) == ("Simulated data", True)
         assert "'simulator'" in marks["target"]["query"]
+        assert "\"firmware\" = 'simulated'" in marks["target"]["query"]
+        assert f'AS "{marks["target"]["textColumn"]}"' in marks["target"]["query"]
+
+
+def test_each_value_of_a_tile_has_its_own_age_by_its_name():
+    def strip(board: str, title: str) -> dict[str, Any]:
+        made = JSON[board]["panels"]
+        place = next(at for at, each in enumerate(made) if each.get("title") == title)
+        return made[place + 1]
+
+    stops = strip("qala-ionizers", "Without a mask")
+    assert stops["fieldConfig"]["defaults"]["displayName"] == "${__series.name}"
+    assert [each["alias"] for each in stops["targets"]] == ["$tag_site · $tag_device"]
+    alerts = strip("qala-city", "Alerts firing")
+    assert [each["alias"] for each in alerts["targets"]] == ["Critical", "Warning", "Info"]
+    people = strip("qala-city", "People in view")
+    assert [each.get("alias") for each in people["targets"]] == [None]
+    assert "displayName" not in people["fieldConfig"]["defaults"]
+
+
+def test_bars_of_hours_stand_over_their_hour():
+    made = panel("qala-desks", "Steps of tickets")
+    assert made["interval"] == "1h"
+    custom = made["fieldConfig"]["defaults"]["custom"]
+    assert (custom["drawStyle"], custom["barAlignment"]) == ("bars", 1)
+    assert custom["stacking"]["mode"] == "normal"
 
 
 def test_every_panel_of_ours_is_in_grafana():

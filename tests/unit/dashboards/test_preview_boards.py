@@ -28,7 +28,7 @@ from dashboards.model import (
     placed,
 )
 from dashboards.preview.ask import Series
-from dashboards.preview.current import current_values, stat_age, stat_cells, table_rows
+from dashboards.preview.current import current_values, stat_cells, table_rows
 from dashboards.preview.fit import fitted
 from dashboards.preview.frame import badges, frame_of
 from dashboards.preview.history import event_marks, known_until_ms, series_lines, state_lines
@@ -155,24 +155,71 @@ FULL = {
 def test_tiles_have_a_name_for_each_series_and_say_what_values_mean() -> None:
     cells = stat_cells(STAT, answers(FULL))
     assert cells == [
-        ("gate-1 · cam-1", Known(Said("20", "µg/m³"), "good")),
-        ("stop-1 · ion-1", Known(Said("140", "µg/m³"), "critical")),
+        ("gate-1 · cam-1", Known(Said("20", "µg/m³"), "good"), "5 s ago"),
+        ("stop-1 · ion-1", Known(Said("140", "µg/m³"), "critical"), "5 s ago"),
     ]
-    assert stat_age(STAT, answers(FULL)) == "5 s ago"
+
+
+def test_each_series_of_a_tile_has_its_own_age_where_ages_have_its_tags() -> None:
+    each = replace(STAT, values=(Shown(signal=OZONE, age=SEEN),))
+    aged = [(cell.name, cell.aged) for cell in stat_cells(each, answers(FULL))]
+    assert aged == [("gate-1 · cam-1", "1 min 30 s ago"), ("stop-1 · ion-1", "5 s ago")]
+    (unknown,) = stat_cells(each, answers(FULL, live=0))
+    assert (unknown.cell, unknown.aged) == (Missing("unknown"), "5 s ago")
+
+
+def test_a_value_without_a_row_behind_it_says_how_far_back_none_was_found() -> None:
+    zero = {"ozone": [rows(STOP, (0, 0.0))]}
+    for age, words in (
+        (NEWEST, "never"),
+        (replace(NEWEST, bound_s=365 * 86_400), "not in 365 d"),
+    ):
+        (cell,) = stat_cells(replace(STAT, age=age), answers(zero))
+        assert (cell.cell, cell.aged) == (Known(Said("0", "µg/m³"), "good"), words)
 
 
 def test_tiles_that_are_not_live_are_unknown_and_still_say_their_age() -> None:
     masked = answers(FULL, live=0.5)
-    assert stat_cells(STAT, masked) == [("Ozone", Missing("unknown"))]
-    assert stat_age(STAT, masked) == "5 s ago"
+    assert stat_cells(STAT, masked) == [("Ozone", Missing("unknown"), "5 s ago")]
 
 
 def test_kinds_that_a_device_does_not_send_are_left_out_beside_those_it_sends() -> None:
     both = replace(STAT, values=(Shown(signal=OZONE), Shown(signal=PEOPLE)))
     sent = {"ozone": [rows(STOP, (0, 140.0))]}
     assert [cell.name for cell in stat_cells(both, answers(sent))] == ["Ozone"]
-    nothing = [("Ozone", Missing("no data")), ("People", Missing("no data"))]
+    nothing = [
+        ("Ozone", Missing("no data"), "never"),
+        ("People", Missing("no data"), "never"),
+    ]
     assert stat_cells(both, answers({})) == nothing
+
+
+def test_no_row_is_zero_where_a_signal_says_so_and_both_are_live() -> None:
+    zeroed = replace(OZONE, zero_by=PEOPLE)
+    panel = replace(STAT, values=(Shown(signal=zeroed),))
+    sent = {"people": [rows(STOP, (0, 0)), rows(GATE, (0, 0))]}
+    digits = {
+        cell.name: cell.cell.said.digits
+        for cell in stat_cells(panel, answers(sent | {"ozone": [rows(STOP, (0, 140.0))]}))
+        if isinstance(cell.cell, Known)
+    }
+    assert digits == {"gate-1 · cam-1": "0", "stop-1 · ion-1": "140"}
+    assert [cell.cell for cell in stat_cells(panel, answers({}))] == [Missing("no data")]
+    masked = stat_cells(panel, answers(sent, live=0.9))
+    assert [cell.cell for cell in masked] == [Missing("unknown")]
+
+
+def test_of_many_stacked_bars_the_smallest_are_one() -> None:
+    bars = replace(HISTORY, lines=HISTORY.lines[:1], style="bars", stacked=True)
+    found = {
+        "ozone_history": [
+            rows({"site": "s", "device": f"d{size:02}"}, (NOW_MS, float(size)))
+            for size in range(1, 12)
+        ]
+    }
+    lines = series_lines(bars, answers(found))
+    assert [line.label for line in lines] == [*(f"d{n:02}" for n in range(5, 12)), "4 others"]
+    assert lines[-1].values == [1 + 2 + 3 + 4]
 
 
 def test_rows_of_a_table_have_their_own_values_dashes_and_ages() -> None:
@@ -207,7 +254,7 @@ def test_words_stand_for_numbers_and_ranges_of_them() -> None:
         replace(STAT, values=(Shown(signal=OZONE, words=words),)),
         answers({"ozone": [rows(STOP, (0, 150.0))]}),
     )
-    assert cells == [("Ozone", Known(Said("too much", ""), "bad"))]
+    assert cells == [("Ozone", Known(Said("too much", ""), "bad"), "never")]
 
 
 def test_lines_are_named_by_what_tells_them_apart() -> None:
@@ -344,6 +391,15 @@ def test_the_present_is_that_of_influxdb_and_a_past_moment_has_an_end() -> None:
     past = replace(VIEW, past=True).fill(query)
     assert f"time <= {NOW_MS}ms + 5s AND time > {NOW_MS}ms - 10s" in past
     assert f"time <= {NOW_MS}ms" in past
+
+
+def test_a_signal_with_longer_intervals_than_the_view_is_asked_by_its_own() -> None:
+    hourly = signal("hourly", "history", query="$__interval", shortest_s=3600)
+    assert VIEW.ask(hourly) == "3600000ms"
+    assert VIEW.ask(replace(hourly, shortest_s=0)) == f"{VIEW.step_ms}ms" == "60000ms"
+    year = replace(VIEW, range_s=365 * 86_400)
+    assert year.ask(hourly) == f"{year.step_ms}ms"
+    assert year.step_ms % 3_600_000 == 0
 
 
 @pytest.mark.parametrize("hours, window", [(6, "10s"), (7 * 24, "1m"), (91 * 24, "1h")])

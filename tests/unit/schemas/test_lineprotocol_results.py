@@ -138,7 +138,7 @@ def test_what_is_known_of_a_device_is_a_row_when_it_was_told():
     record = DeviceRecord(
         site="hall", kind="desk", device="unit-1", state="stale", since=TS, at=TS + 60_000,
         heard=TS + 5, interval_ms=10_500, generation=1, readings=9, duplicates=2, unprovable=3,
-        missing=4, late=5, wrong_clock=True,
+        missing=4, late=5, wrong_clock=True, firmware="1.4.2",
     )  # fmt: skip
     row = read_row(device_row(record))
     assert row == (
@@ -147,7 +147,7 @@ def test_what_is_known_of_a_device_is_a_row_when_it_was_told():
         {
             "state": "stale", "code": 2, "since_ms": TS, "heard_ms": TS + 5, "interval_s": 10.5,
             "generation": 1, "readings": 9, "duplicates": 2, "unprovable": 3, "missing": 4,
-            "late": 5, "wrong_clock": True,
+            "late": 5, "wrong_clock": True, "firmware": "1.4.2",
         },
         (TS + 60_000) * 1_000_000,
     )  # fmt: skip
@@ -158,7 +158,15 @@ def test_what_is_not_known_of_a_device_is_no_field():
     record = DeviceRecord(site="hall", kind="desk", device="unit-1", state="never_seen", since=TS)
     row = read_row(device_row(record))
     assert (row.fields["code"], row.timestamp_ns) == (0, TS * 1_000_000)
-    assert not row.fields.keys() & {"heard_ms", "interval_s"}
+    assert not row.fields.keys() & {"heard_ms", "interval_s", "firmware"}
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=repr)
+def test_a_hostile_firmware_reads_back_as_it_was(text):
+    record = DeviceRecord(
+        site="hall", kind="desk", device="unit-1", state="online", since=TS, firmware=text
+    )
+    assert read_row(device_row(record)).fields["firmware"] == text
 
 
 @pytest.mark.parametrize("state", get_args(DeviceStateName))

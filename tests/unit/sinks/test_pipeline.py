@@ -69,6 +69,17 @@ def test_each_bridge_has_a_row_with_the_age_of_its_newest_tick_and_what_was_read
     assert two.fields == {"tick_age_s": 0.0, "lines": 0.0, "bytes": 0.0, "envelopes": 0.0}
 
 
+def test_ticks_that_another_copy_reads_now_have_no_age_here_until_one_is_read_again():
+    report = report_of()
+    report.tick("bridge-1", NOW_MS - 9000)
+    report.forget_ticks()
+    (row,) = of_stage(rows_of(report), "bridge")
+    assert "tick_age_s" not in row.fields
+    report.tick("bridge-1", NOW_MS - 1000)
+    (row,) = of_stage(rows_of(report), "bridge")
+    assert row.fields["tick_age_s"] == 1.0
+
+
 def test_a_bridge_on_a_simulated_clock_has_no_age_of_its_ticks():
     report = report_of()
     report.envelope("bridge-1", 1, 100)

@@ -4,6 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.lineprotocol import alert_row
 from schemas.records import Alert
 from streams.alerts import ALLOWED_LATENESS_MS, MAX_BEHIND_MS, AbsentAlert, ValueAlert
 from streams.rules import AbsentRule, ValueRule
@@ -261,6 +262,19 @@ def test_a_second_life_in_one_millisecond_counts_on_after_a_restore_too():
     assert [(a.id, a.ordinal) for a in before + after] == [(before[0].id, n) for n in range(3)]
 
 
+def test_a_second_alert_in_one_millisecond_of_the_clock_has_rows_after_the_first_ones():
+    rule = value_rule()
+    alert, now = ValueAlert(rule, SITE, DEVICE), T0 + 5000
+    before = [c for v, s in ((101, 0), (80, 1000)) for c in alert.judge(v, T0 + s, now, now) or []]
+    alert = cut(alert, ValueAlert(rule, SITE, DEVICE))
+    (again,) = alert.judge(102, T0 + 2000, now, now) or []
+    assert states([*before, again]) == ["firing", "resolved", "firing"]
+    assert again.id != before[0].id
+    assert [alert_row(change).rpartition(" ")[2] for change in (*before, again)] == [
+        f"{now * 1_000_000 + place}" for place in range(3)
+    ]
+
+
 def test_an_idle_alert_keeps_one_number():
     alert = ValueAlert(value_rule(), SITE, DEVICE)
     run(alert, (50, 0))
@@ -336,6 +350,8 @@ def test_the_changes_of_a_value_alert_follow_its_life(steps, for_ms):
             assert two.fired == (two.state == "firing" or one.state == "firing")
     keys = [(alert.id, alert.ordinal) for alert in changes]
     assert len(set(keys)) == len(keys)
+    places = [(alert.at, alert.ordinal) for alert in changes]
+    assert places == sorted(set(places))
 
 
 def absent_run(steps, cuts: set[int]) -> list[tuple[int, Alert]]:

@@ -127,7 +127,7 @@ def test_stages_can_write_nowhere_but_into_their_folder():
 
 
 def test_each_user_of_the_broker_has_a_password_and_a_place_in_an_access_list():
-    script = (OWN / "mosquitto/passwords.sh").read_text()
+    script = (OWN / "mosquitto/prepare.sh").read_text()
     lists = [*OWN.glob("mosquitto/*.acl"), ROOT / "infra/deploy/mosquitto/bridges.acl"]
     listed = {
         line.split()[1]

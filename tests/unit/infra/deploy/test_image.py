@@ -44,6 +44,7 @@ def test_what_it_copies_is_there_and_reaches_the_build():
     for source in _copied():
         assert (ROOT / source).exists()
         assert source.split("/")[0] in allowed
+        assert source in allowed or not source.startswith("infra/deploy")
     packages = set(PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
     assert packages <= _copied()
 
@@ -52,6 +53,7 @@ def test_nothing_secret_reaches_the_build():
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line]
     assert lines[1] == "*", "all that is not named stays out"
     assert not any(line.startswith("!.") for line in lines)
+    assert "infra/deploy" in lines, "where certificates and settings are put"
 
 
 def test_it_runs_as_nobody_special_without_tools_to_build():

@@ -11,7 +11,7 @@ from infra.doctor.judge_kafka import judge_kafka
 from infra.doctor.judge_rights import NEEDS, Needs
 from infra.doctor.kafka_rights import READ, WRITE, allows
 from infra.provision import topic_configs
-from schemas.topics import ALERTS, ALL_TOPICS, DEAD_LETTERS, DEVICES, TELEMETRY
+from schemas.topics import ALERTS, ALL_TOPICS, DEAD_LETTERS, DEVICES, STATE, TELEMETRY
 
 ROOT = Path(__file__).parents[4]
 APIS = {1: (4, 17), 3: (0, 13), 11: (0, 9), 60: (0, 2)}
@@ -77,7 +77,9 @@ def test_a_topic_with_another_partition_count_is_named():
 def test_telemetry_with_more_partitions_than_the_others_is_the_wrong_one():
     found = only(seen(topic(TELEMETRY, partitions=16)))
     assert f"{TELEMETRY} has 16 partitions and the others 8" in found.what
-    assert "`qala provision --partitions 8`" in str(found.mend)
+    mend = " ".join(str(found.mend).split())
+    assert "`qala provision --partitions 8`" in mend
+    assert f"delete {TELEMETRY} and {STATE}" in mend
 
 
 def test_where_the_counts_are_even_that_of_telemetry_counts():
@@ -147,6 +149,14 @@ def test_a_right_that_every_stage_needs_is_a_problem():
     assert found.state == "problem"
     assert f"streams may not write {DEAD_LETTERS}" in found.what
     assert "--allow-principal User:qala" in str(found.mend)
+
+
+def test_nobody_is_told_to_give_rights_to_whoever_has_no_user():
+    hidden = GroupSeen(name="qala-streams", state="?", refused="GroupAuth…", forbidden=True)
+    found = judged(seen(topic(DEAD_LETTERS, may_write=False), groups=(hidden,), user=None))
+    assert [finding.check for finding in found] == ["rights", "group qala-streams"]
+    assert all("QALA_KAFKA_SECURITY" in str(finding.mend) for finding in found)
+    assert not any("--allow-principal" in str(finding.mend) for finding in found)
 
 
 def test_stages_need_what_the_shipped_access_list_allows():

@@ -33,6 +33,14 @@ def test_on_a_simulated_clock_silence_is_counted_in_real_time():
     assert (seen.simulated, seen.clock_ms, seen.moving) == (True, None, True)
 
 
+def test_a_speed_that_is_no_number_is_not_believed():
+    watch = _Watch()
+    odd = record("a", 0)
+    odd.headers = [*odd.headers, ("speed", b"quick")]
+    watch.note(odd)
+    assert not watch.result().simulated
+
+
 def test_the_quickest_record_tells_kafkas_clock():
     watch = _Watch()
     for at_ms, now_ms in ((1000, 1900), (2000, 2040), (3000, 3500)):

@@ -1,0 +1,56 @@
+"""What `qala dashboards preview` does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.text import Text
+
+from dashboards.boards import build_all
+from dashboards.limits import read_limits, shipped_rules
+from dashboards.preview import Asker, Wish, Written, preview
+from infra.cli.output import console, print_json, table
+from infra.settings import Settings, load_settings
+from infra.supervisor.records import read_processes, run_folder
+from infra.words import bytes_words
+
+
+def run_preview(out: Path, wish: Wish, *, data: Path | None, as_json: bool) -> None:
+    """Draw the boards into ``out`` and print which page shows what.
+
+    Raises:
+        PreviewError: InfluxDB can't be asked, or ``out`` can't be written.
+        DashboardError: a rule file can't be read for its limits.
+    """
+    settings = load_settings(data=data)
+    if _simulator_runs(settings):
+        wish = replace(wish, simulated=True)
+    written = asyncio.run(_draw(settings, wish, out))
+    if as_json:
+        print_json(
+            [{"file": str(page.file), "board": page.board, "title": page.title} for page in written]
+        )
+        return
+    made = table("page", "size", "shows", right=("size",))
+    for page in written:
+        size = Text(bytes_words(page.file.stat().st_size), style="dim")
+        made.add_row(str(page.file), size, page.title)
+    shown = console()
+    shown.print(made)
+    if written:
+        shown.print(Text(f"\nopen {written[0].file} in a browser", style="dim"))
+
+
+async def _draw(settings: Settings, wish: Wish, out: Path) -> Sequence[Written]:
+    boards = build_all(read_limits(settings.rules or shipped_rules()))
+    async with Asker(settings.influx) as asker:
+        return [page async for page in preview(asker, boards, wish, out)]
+
+
+def _simulator_runs(settings: Settings) -> bool:
+    """Whether `qala up` on this data folder runs a simulated city."""
+    records = read_processes(run_folder(settings.data))
+    return any(record.name == "simulator" and record.alive() for record in records)

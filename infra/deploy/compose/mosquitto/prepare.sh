@@ -1,0 +1,44 @@
+#!/bin/sh
+# What Mosquitto needs before it starts: password files, made of the passwords in .env, and a
+# listener with TLS where there is a certificate. Safe to repeat: the devices' own passwords are
+# left to whoever adds devices.
+set -eu
+umask 077
+passwords=/mosquitto/data/passwords
+listeners=/mosquitto/data/listeners
+mkdir -p "$passwords" "$listeners"
+
+write() { # file, then user and password in turn
+  file=$passwords/$1
+  shift
+  rm -f "$file.new"
+  : >"$file.new"
+  while [ $# -gt 0 ]; do
+    mosquitto_passwd -b "$file.new" "$1" "$2"
+    shift 2
+  done
+  mv "$file.new" "$file"
+}
+
+write bridges bridge "$MQTT_BRIDGE_PASSWORD" doctor "$MQTT_DOCTOR_PASSWORD"
+if [ -n "${SIMULATOR_PASSWORD:-}" ]; then
+  write simulator simulator "$SIMULATOR_PASSWORD"
+else
+  write simulator
+fi
+touch "$passwords/devices"
+
+rm -f "$listeners/tls.conf"
+if [ -e /mosquitto/tls/mqtt.crt ]; then
+  cat >"$listeners/tls.conf" <<END
+# Devices on a network; written at each start, as long as there is a certificate.
+listener 8883
+certfile /mosquitto/tls/mqtt.crt
+keyfile /mosquitto/tls/mqtt.key
+tls_version tlsv1.2
+allow_anonymous false
+password_file $passwords/devices
+acl_file /mosquitto/config/devices.acl
+use_username_as_clientid true
+END
+fi

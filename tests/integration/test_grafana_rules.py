@@ -1,0 +1,155 @@
+"""Rules that Grafana judges, asked of a real InfluxDB: each fires, and each stays silent.
+
+Grafana isn't here: the expressions are evaluated by the few lines below, as its documentation
+describes them (reduce to the last value, math, threshold; no data goes through all of them).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from dashboards.deliver import rule_group
+from infra.provision import provision_influx
+from schemas.connections import InfluxConnection
+
+PARTITIONS = 4
+RULES = {rule["uid"].removeprefix("qala-"): rule for rule in rule_group()["rules"]}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def influx(any_influxdb: InfluxConnection) -> InfluxConnection:
+    """A database of each test's own, empty."""
+    own = any_influxdb.model_copy(update={"database": f"rules{time.monotonic_ns()}"})
+    await provision_influx(own)
+    return own
+
+
+def headers(influx: InfluxConnection) -> dict[str, str]:
+    token = influx.token.get_secret_value()
+    return {"Authorization": f"Token {token}"} if token else {}
+
+
+async def write(influx: InfluxConnection, rows: Sequence[str]) -> None:
+    url = f"{influx.url}/api/v2/write"
+    params = {"org": influx.org, "bucket": influx.bucket("raw"), "precision": "ms"}
+    async with (
+        aiohttp.ClientSession(headers=headers(influx)) as session,
+        session.post(url, params=params, data="\n".join(rows)) as answer,
+    ):
+        assert answer.status == 204, await answer.text()
+
+
+async def ask(influx: InfluxConnection, query: str) -> float | None:
+    """The last value of a query's one series; None where it gives none."""
+    params = {"db": influx.database, "q": query, "epoch": "ms"}
+    async with (
+        aiohttp.ClientSession(headers=headers(influx)) as session,
+        session.get(f"{influx.url}/query", params=params) as answer,
+    ):
+        (result,) = (await answer.json())["results"]
+    assert "error" not in result
+    series = result.get("series", [])
+    assert len(series) <= 1, "a rule's query gives one series"
+    return float(series[0]["values"][-1][1]) if series else None
+
+
+async def fires(influx: InfluxConnection, name: str) -> bool:
+    """Whether a rule's condition holds now, whatever its `for` is."""
+    rule = RULES[name]
+    values: dict[str, float | None] = {}
+    for item in rule["data"]:
+        model = item["model"]
+        values[item["refId"]] = (
+            evaluate(model, values) if "type" in model else await ask(influx, model["query"])
+        )
+    result = values[rule["condition"]]
+    return rule["noDataState"] == "Alerting" if result is None else bool(result)
+
+
+def evaluate(model: dict[str, Any], values: dict[str, float | None]) -> float | None:
+    kind, expression = model["type"], model["expression"]
+    if kind == "math":
+        left, right = (
+            values[ref] for ref in re.fullmatch(r"\$(\w+) - \$(\w+)", expression).groups()
+        )
+        return None if left is None or right is None else left - right
+    value = values[expression]
+    if value is None:
+        return None
+    if kind == "reduce":
+        assert model["reducer"] == "last"
+        return value
+    assert kind == "threshold"
+    (condition,) = model["conditions"]
+    (limit,) = condition["evaluator"]["params"]
+    return float({"gt": value > limit, "lt": value < limit}[condition["evaluator"]["type"]])
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def ticks(stage: str, age_s: float, partitions: Sequence[int] = range(PARTITIONS)) -> list[str]:
+    at = now_ms() - int(age_s * 1000)
+    return [
+        f"pipeline,stage={stage},partition={partition} share={1 / PARTITIONS} {at}"
+        for partition in partitions
+    ]
+
+
+def figures(age_s: float, lag: int, instance: str = "sink-influx") -> str:
+    at = now_ms() - int(age_s * 1000)
+    tags = f"stage=sink-influx,instance={instance}"
+    return f"pipeline,{tags} received=100,lag_telemetry={float(lag)} {at}"
+
+
+async def test_a_qala_that_never_ran_fires_all_that_count_ticks_and_no_comparison(
+    influx: InfluxConnection,
+) -> None:
+    found = {name: await fires(influx, name) for name in RULES}
+    assert found == {
+        "no-ticks": True, "worker-behind": True, "lag-growing": False, "sink-silent": True,
+    }  # fmt: skip
+
+
+async def test_a_qala_that_ticks_fires_nothing(influx: InfluxConnection) -> None:
+    await write(influx, [*ticks("sink-influx", 1), *ticks("streams", 1), figures(1, 20)])
+    assert {name: await fires(influx, name) for name in RULES} == dict.fromkeys(RULES, False)
+
+
+@pytest.mark.parametrize(
+    "stage,expected", [("sink-influx", {"no-ticks"}), ("streams", {"worker-behind"})]
+)
+async def test_one_partition_that_stands_still_fires_the_rule_of_its_stage(
+    influx: InfluxConnection, stage: str, expected: set[str]
+) -> None:
+    (other,) = {"sink-influx", "streams"} - {stage}
+    await write(influx, [*ticks(stage, 30, [0]), *ticks(stage, 1, [1, 2, 3]), *ticks(other, 1)])
+    assert {name for name in ("no-ticks", "worker-behind") if await fires(influx, name)} == expected
+
+
+async def test_lag_that_grew_fires_and_lag_that_is_only_large_does_not(
+    influx: InfluxConnection,
+) -> None:
+    await write(influx, [figures(660, 50), figures(30, 5_000)])
+    assert await fires(influx, "lag-growing")
+    await write(influx, [figures(650, 9_900, "sink-influx-2"), figures(20, 5_000, "sink-influx-2")])
+    assert not await fires(influx, "lag-growing")
+
+
+async def test_lag_is_that_of_all_copies_of_the_sink_together(influx: InfluxConnection) -> None:
+    for copy in ("sink-influx", "sink-influx-2"):
+        await write(influx, [figures(660, 50, copy), figures(30, 700, copy)])
+    assert await fires(influx, "lag-growing")
+
+
+async def test_a_sink_that_last_spoke_two_minutes_ago_fires(influx: InfluxConnection) -> None:
+    await write(influx, [figures(120, 0)])
+    assert await fires(influx, "sink-silent")

@@ -27,7 +27,7 @@ def pipeline_board(_limits: Limits) -> Board:
 def _pipeline_tiles() -> tuple[Stat, ...]:
     def lag(topic: str) -> Shown:
         title = topic.capitalize()
-        return Shown(signal=pipeline.highest_now("sink-influx", f"lag_{topic}", title, "records"))
+        return Shown(signal=pipeline.total_now("sink-influx", f"lag_{topic}", title, "records"))
 
     def seconds(field: str, title: str) -> Shown:
         return Shown(signal=pipeline.highest_now("sink-influx", field, title, "s"), decimals=2)

@@ -70,7 +70,7 @@ def time_series(
         source = _source(line, bottoms, told)
         colour = palette.COLOURS[line.colour] if line.colour else palette.series_colour(place)
         if style == "bars":
-            source.data["middle"] = source.data["time"] + step_ms / 2
+            source.data["middle"] = np.asarray(line.times_ms, dtype=np.float64) + step_ms / 2
             drawn = _draw_bars(plot, line, source, colour, step_ms)
         else:
             dash = palette.series_dash(place)

@@ -132,6 +132,20 @@ def highest_now(stage: Stage, field: str, title: str, unit: str) -> Signal:
 
 
 @cache
+def total_now(stage: Stage, field: str, title: str, unit: str) -> Signal:
+    """A figure of a stage now, of which each copy tells its own part: the sum."""
+    each = subselect(
+        f'last("{field}") AS "last"',
+        _SOURCE,
+        _of(stage),
+        within(CURRENT_S),
+        group=grouping(_WRITER[stage]),
+    )
+    query = forms.select('sum("last")', f"({each})")
+    return _now(f"{stage.replace('-', '_')}_{field}_total", title, unit, query, stage)
+
+
+@cache
 def each_now(stage: Stage, field: str, title: str, unit: str) -> Signal:
     """A figure of each partition, or of each copy of a stage, now."""
     by = _WRITER[stage][:1]

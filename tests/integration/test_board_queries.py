@@ -162,7 +162,7 @@ async def test_current_values_are_what_the_city_did(filled: Filled):
         "wrong_clocks": 1,
         "all_late": 36,
         "all_duplicates": 450,
-        "sink_influx_lag_telemetry_highest": 3,
+        "sink_influx_lag_telemetry_total": 3,
     }
     found = {}
     for name in expected:

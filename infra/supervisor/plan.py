@@ -42,6 +42,11 @@ class City:
     rate: float | None = None
     faults: str = "none"
 
+    def __str__(self) -> str:
+        """In words, for whoever starts it."""
+        pace = "each at its own pace" if self.rate is None else f"{self.rate:g} readings/s"
+        return f"a simulated city of {self.devices} devices, {pace}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

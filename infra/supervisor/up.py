@@ -123,11 +123,8 @@ async def _start_stages(
     display.say(f"starting {', '.join(spec.name for spec in specs)} …")
     await supervisor.start(specs)
     if plan.city is not None:
-        city = plan.city
-        display.say(
-            f"starting a simulated city of {city.devices} devices, {city.rate:g} readings/s …"
-        )
-        await supervisor.start([simulator_spec(plan, city, session)])
+        display.say(f"starting {plan.city} …")
+        await supervisor.start([simulator_spec(plan, plan.city, session)])
 
 
 async def _stop(supervisor: Supervisor, display: Display) -> None:

@@ -141,6 +141,24 @@ async def test_up_makes_everything_ready_keeps_it_so_and_leaves_nothing(tmp_path
     assert await shown(tmp_path) == []
 
 
+async def test_up_by_itself_shows_a_simulated_city(tmp_path: Path) -> None:
+    async with qala(tmp_path, "up", "--port-offset", str(free_offset())) as up:
+        lines = await everything_ready(up)
+        assert any("a simulated city of 30 devices, each at its own pace" in line for line in lines)
+        processes = {process["name"]: process["state"] for process in await shown(tmp_path)}
+        assert processes == dict.fromkeys({*NAMES, "simulator"}, "ready")
+
+        async def devices() -> int:
+            code, out, _ = await done(tmp_path, "devices", "list", "--json")
+            assert code == 0
+            return len(json.loads(out))
+
+        await eventually(devices, timeout_s=60)
+        up.send_signal(signal.SIGTERM)
+        _, err = await up.communicate()
+        assert (up.returncode, err) == (0, b"")
+
+
 async def test_what_a_killed_supervisor_leaves_is_stopped_by_the_next_command(
     tmp_path: Path,
 ) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
+from schemas.readings import BELIEVED_AHEAD_MS
+
 BELIEVED_FROM_MS: Final = 1_577_836_800_000
 """2020-01-01T00:00:00Z: no device of ours is older."""
-BELIEVED_AHEAD_MS: Final = 5_000
 _REMEMBERED: Final = 65_536
 _AGAIN_MS: Final = 3_600_000
 """A reading older than this is not looked up: it was never ahead, or long ago."""

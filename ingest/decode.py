@@ -12,12 +12,13 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from ingest.clocks import BELIEVED_AHEAD_MS, BELIEVED_FROM_MS, Name, WrongClocks, believed
+from ingest.clocks import BELIEVED_FROM_MS, Name, WrongClocks, believed
 from ingest.errors import RejectedError
 from ingest.mend import mend
 from schemas.deadletters import EXPLAINED, Reason
 from schemas.envelope import line_bytes, line_head
 from schemas.readings import (
+    BELIEVED_AHEAD_MS,
     KIND_OF_TYPE,
     MAX_ARRAY,
     MAX_PAYLOAD_BYTES,

@@ -18,6 +18,8 @@ MAX_BOOT: Final = 2**32 - 1
 MAX_SEQ: Final = 2**53 - 1
 MAX_PAYLOAD_BYTES: Final = 256 * 1024
 MAX_ARRAY: Final = 1000
+BELIEVED_AHEAD_MS: Final = 5_000
+"""A reading's ``ts`` may be so much ahead of the bridge's receive time."""
 
 EpochMs = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX, extra={"unit": "ms"})]
 """Milliseconds since the Unix epoch, UTC. Any 64-bit value; the bridge judges belief."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.records import Alert, AlertState
 from streams.rules import AbsentRule, ValueRule
 from streams.summaries import human_duration, human_number
 from streams.transitions import Moment, transition
 
-Snapshot = tuple[int | float, ...]
+Snapshot = Sequence[int | float]
 """A state machine's whole state, in plain numbers."""
 
 MAX_BEHIND_MS: Final = 60_000
@@ -25,8 +25,34 @@ MAX_BEHIND_MS: Final = 60_000
 ALLOWED_LATENESS_MS: Final = 2000
 """How long the clock alone waits for a reading to say otherwise, beyond ``for``."""
 
+ABSENT_FIELDS: Final = 3
+"""Numbers in the snapshot of an absence; a value's has 1 or 7."""
+
 _IDLE, _PENDING, _FIRING = range(3)
 _NEVER: Final = -(2**63)
+
+
+class On(NamedTuple):
+    """An alert that is pending or firing, as its snapshot tells."""
+
+    started_ms: int
+    value: float
+    next_ordinal: int
+    fired: bool
+
+
+def what_is_on(snapshot: Snapshot, active_ms: int) -> On | None:
+    """What a snapshot holds of an alert that is on; None where it was idle.
+
+    ``active_ms`` is the active clock of then, for how long a silence had lasted (s).
+    """
+    if len(snapshot) == ABSENT_FIELDS:
+        clock_ms, heard_active_ms, firing = map(int, snapshot)
+        return On(clock_ms, (active_ms - heard_active_ms) / 1000, 1, fired=True) if firing else None
+    if len(snapshot) == 1 or snapshot[1] == _IDLE:
+        return None
+    _, state, started_ms, _, value, ordinal, _ = snapshot
+    return On(int(started_ms), float(value), int(ordinal), fired=state == _FIRING)
 
 
 class ValueAlert:
@@ -72,6 +98,11 @@ class ValueAlert:
         self._changed_ms = _NEVER
         self.due_active_ms: int | None = None
         self.skipped = 0
+
+    @property
+    def rule(self) -> ValueRule:
+        """The rule that it judges by."""
+        return self._rule
 
     @property
     def idle(self) -> bool:
@@ -136,7 +167,7 @@ class ValueAlert:
             self._changed_ms,
         )
 
-    def restore(self, snapshot: Sequence[int | float]) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Continue from a `snapshot`; the rule may have been changed since."""
         self._last_ms = int(snapshot[0])
         if len(snapshot) == 1:
@@ -187,10 +218,8 @@ class ValueAlert:
             name,
             ordinal=ordinal,
             value=float(value),
-            unit=rule.unit,
             limit=human_number(rule.limit),
             since_ms=since_ms,
-            measure=rule.measure,
             fired=fired,
         )
         return [alert]
@@ -219,6 +248,11 @@ class AbsentAlert:
         self._clock_ms = _NEVER
         self._active_ms = 0
         self._firing = False
+
+    @property
+    def rule(self) -> AbsentRule:
+        """The rule that it judges by."""
+        return self._rule
 
     @property
     def due_active_ms(self) -> int | None:
@@ -267,7 +301,7 @@ class AbsentAlert:
             return None
         return (self._clock_ms, self._active_ms, int(self._firing))
 
-    def restore(self, snapshot: Sequence[int | float]) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         """Continue from a `snapshot`; the rule may have been changed since."""
         self._clock_ms, self._active_ms = int(snapshot[0]), int(snapshot[1])
         self._firing = bool(snapshot[2])
@@ -281,9 +315,7 @@ class AbsentAlert:
             state,
             ordinal=ordinal,
             value=silent_ms / 1000,
-            unit="s",
             limit=human_duration(rule.for_ms),
             since_ms=silent_ms,
-            measure=rule.type,
             fired=True,
         )

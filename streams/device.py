@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from schemas.records import DeviceRecord
@@ -11,6 +10,7 @@ from streams.dedup import SeenMemory, Verdict
 from streams.feed import Feed
 from streams.presence import Presence
 from streams.rules import RuleSet, ValueRule
+from streams.withdrawn import SavedAlert
 
 NOT_DUE: Final = 2**63
 
@@ -73,6 +73,7 @@ class Device:
         "told",
         "unprovable",
         "watches",
+        "withdrawn",
         "wrong_clock",
     )
 
@@ -99,6 +100,7 @@ class Device:
         self.wrong_clock = False
         self.silence_due_ms = NOT_DUE
         self.told: DeviceRecord | None = None
+        self.withdrawn: list[SavedAlert] = []
 
     def see(self, boot: int, seq: int, ts_ms: int, now_ms: int, *, believed: bool) -> Verdict:
         """Judge a reading's name where it does not simply continue the last one."""
@@ -149,8 +151,11 @@ class Device:
             wrong_clock=self.wrong_clock,
         )
 
-    def snapshot(self) -> tuple[Any, ...]:
-        """As plain values; call `catch_up` before."""
+    def snapshot(self, now_ms: int, speed: float) -> tuple[Any, ...]:
+        """As plain values, as of the log's clock ``now_ms``; call `catch_up` before.
+
+        Last it says whether all of it was told: who takes it over tells no more than we would.
+        """
         return (
             self.id,
             self.kind,
@@ -162,18 +167,20 @@ class Device:
             self.late,
             self.generation,
             self.wrong_clock,
-            list(self._saved_alerts()),
+            self.saved_alerts(),
             [feed.snapshot() for feed in self.feeds],
+            self.told is not None and self.told == self.record(now_ms, speed),
         )
 
-    def _saved_alerts(self) -> Iterator[tuple[str, Any]]:
-        for rule, alert in self.watches.named.items():
-            saved = alert.snapshot()
-            if saved is not None:
-                yield rule, saved
+    def saved_alerts(self) -> list[SavedAlert]:
+        """Its alerts as they are kept; call `catch_up` before."""
+        return list(filter(None, map(SavedAlert.of, self.watches.named.values())))
 
-    def take(self, saved: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        """Take in what `snapshot` gave; the saved feeds are returned for the site to make."""
+    def take(self, saved: tuple[Any, ...], now_ms: int, speed: float) -> list[tuple[Any, ...]]:
+        """Take in what `snapshot` gave; the saved feeds are returned for the site to make.
+
+        ``withdrawn`` then holds what was kept of alerts that no rule watches any more.
+        """
         (
             _,
             _,
@@ -187,12 +194,17 @@ class Device:
             self.wrong_clock,
             alerts,
             feeds,
+            told,
         ) = saved
         self.presence = Presence.restore(presence)
         self.memory = SeenMemory.restore(memory)
         self._follow_memory()
-        for rule, state in alerts:
-            known = self.watches.named.get(rule)
-            if known is not None:
-                known.restore(state)
+        for one in map(SavedAlert._make, alerts):
+            alert = self.watches.named.get(one.rule)
+            if alert is not None and one.fits(alert.rule):
+                alert.restore(one.state)
+            else:
+                self.withdrawn.append(one)
+        if told:
+            self.told = self.record(now_ms, speed)
         return list(feeds)

@@ -27,7 +27,7 @@ from schemas.deadletters import (
 )
 from schemas.envelope import Headers, Line, decode_envelope, decode_line, header, speed_in
 from schemas.measurements import LIVENESS_EVERY_MS, TAG_FIELDS
-from schemas.readings import READING_STRUCTS, Reading
+from schemas.readings import BELIEVED_AHEAD_MS, READING_STRUCTS, Reading
 from schemas.topics import partition_of
 from streams.alerts import MAX_BEHIND_MS
 from streams.errors import TooManySeriesError
@@ -36,7 +36,7 @@ from streams.log_clock import LogClock
 from streams.outputs import Counts, Outbox, Output
 from streams.rules import RuleSet
 from streams.site import Site
-from streams.state import SiteState, State, decoded, encoded
+from streams.state import Mark, SiteState, State, decoded, encoded
 from streams.windows import SPANS_MS, LatePartials, fold_values
 
 FLUSH_AFTER_MS: Final = 5_000
@@ -49,6 +49,7 @@ TAGS: Final = {
     for name, struct in READING_STRUCTS.items()
 }
 _HEAP_STEP_MS: Final = 1_000
+_AT_FIRST_RECORD: Final = -1
 
 log = structlog.get_logger("streams.partition")
 
@@ -74,11 +75,18 @@ class Partition:
         self.counts = Counts()
         self.last = -1
         self.flushed_ms = 0
+        self.begun_ms = 0
+        self._newest: tuple[int, int, bytes | None] | None = None
+        self._mark: Mark | None = None
         self._feeds: dict[tuple[Any, ...], tuple[Feed, Site]] = {}
         self._expected = [one for one in expected if partition_of(one[0], partitions) == number]
 
-    def load(self, state: State) -> None:
-        """Take over a state; the fold goes on behind the oldest offset in it."""
+    def load(self, state: State) -> list[Output]:
+        """Take over a state; the fold goes on behind the oldest offset in it.
+
+        Returns the ends of alerts that no rule watches any more.
+        """
+        out = Outbox(self.counts)
         self.last = state.last
         self.clock = state.clock
         self.flushed_ms = self.clock.now_ms
@@ -86,9 +94,38 @@ class Partition:
             site = self.sites[saved.name] = Site(saved.name, saved.clock, self.rules)
             for feed in site.take(map(decoded, saved.chunks)):
                 self._feeds[_feed_key(feed)] = (feed, site)
+            site.withdraw(out)
             site.fence = saved.fence
             site.flushed_ms = saved.clock.now_ms
             site.clock = self.clock
+        self.begun_ms = state.begun_ms
+        if state.mark is not None and state.mark.offset == state.last:
+            self._mark = state.mark
+        return out.outputs
+
+    def end(self) -> list[Output]:
+        """Resolve every alert that is on: nothing is folded after this, and nobody takes over."""
+        out = Outbox(self.counts)
+        for site in self.sites.values():
+            for device in site.devices.values():
+                device.catch_up()
+                device.withdrawn = device.saved_alerts()
+            site.withdraw(out)
+        return out.outputs
+
+    def begin(self, first: int) -> None:
+        """Begin without a state, at the ``first`` offset that the log still has.
+
+        Where records before it are gone, the windows that they belonged to are never whole
+        again: their rows, which somebody may have written, are not given out anew.
+        """
+        self.last = first - 1
+        self.begun_ms = _AT_FIRST_RECORD if first > 0 else 0
+
+    @property
+    def folded(self) -> bool:
+        """Whether anything was folded since it was taken over."""
+        return self._newest is not None
 
     def fold(
         self, offset: int, timestamp_ms: int, value: bytes | None, headers: Headers = ()
@@ -100,6 +137,8 @@ class Partition:
         """
         out = Outbox(self.counts)
         self.counts.records += 1
+        if self.begun_ms == _AT_FIRST_RECORD:
+            self.begun_ms = timestamp_ms + BELIEVED_AHEAD_MS
         before_ms, before_active_ms = self.clock.now_ms, self.clock.active_ms
         watermark_ms = self.clock.watermark_ms
         speed_before = self.clock.speed
@@ -120,6 +159,7 @@ class Partition:
         if value:
             self._fold_lines(offset, value, headers, out)
         self.last = offset
+        self._newest = (offset, timestamp_ms, value)
         step_ms = int(LIVENESS_EVERY_MS * self.clock.speed)
         if self.clock.now_ms // step_ms != before_ms // step_ms:
             out.progress(self.number, self.partitions, self.clock.now_ms, speed)
@@ -129,7 +169,7 @@ class Partition:
         minute = self.clock.now_ms // SPANS_MS[1] != before_ms // SPANS_MS[1]
         hour = self.clock.now_ms // SPANS_MS[2] != before_ms // SPANS_MS[2]
         for site in self._sites_behind(offset):
-            site.elapse(out)
+            site.elapse(out, self.begun_ms)
             if minute:
                 site.tell_devices(out, unchanged=hour)
                 for feed in site.forget_idle():
@@ -313,7 +353,9 @@ class Partition:
             chunks = [part for chunk in site.snapshot() for part in encoded(chunk)]
             sites.append(SiteState(site.name, self.last, clock, chunks))
         self.flushed_ms = now_ms
-        return State(self.last, msgspec.structs.replace(self.clock), sites)
+        clock = msgspec.structs.replace(self.clock)
+        mark = self._mark if self._newest is None else Mark.of(*self._newest)
+        return State(self.last, clock, sites, self.begun_ms, mark, self.rules.version)
 
 
 def _feed_key(feed: Feed) -> tuple[Any, ...]:

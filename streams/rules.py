@@ -55,6 +55,16 @@ class AbsentRule(Struct, frozen=True, kw_only=True):
     device: str = "*"
     runbook: str = ""
 
+    @property
+    def measure(self) -> str:
+        """What is missed: a type of reading."""
+        return self.type
+
+    @property
+    def unit(self) -> str:
+        """Of a silence."""
+        return "s"
+
 
 Rule = ValueRule | AbsentRule
 

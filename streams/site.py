@@ -22,6 +22,7 @@ from streams.presence import MIN_INTERVAL_MS, STALE_AFTER_INTERVALS, Presence
 from streams.rules import STATISTICS, RuleSet, Statistic
 from streams.throughput import Meter
 from streams.windows import Accumulator, Shape, SiteWindows, Values, shapes
+from streams.withdrawn import resolved
 
 SHAPES: Final[dict[type, Shape]] = shapes()
 SHAPE_OF_TYPE: Final = {shape.type: shape for shape in SHAPES.values()}
@@ -146,16 +147,22 @@ class Site:
             device.look_at_active_ms = device.presence.look_at_active_ms
             self._tell(device, out)
 
-    def elapse(self, out: Outbox) -> None:
-        """Close the windows that have ended, and let silences and ``for`` run out."""
+    def elapse(self, out: Outbox, begun_ms: int) -> None:
+        """Close the windows that have ended, and let silences and ``for`` run out.
+
+        Those that start before ``begun_ms`` are not whole, and go nowhere.
+        """
         for feed, row in self.windows.close(self.clock.watermark_ms):
             self.changed = True
+            if row.start < begun_ms:
+                continue
             out.rollup(row)
             self._judge_window(feed, row, out)
         for meter in self.meters.values():
             for flow in meter.elapse(self.clock.now_ms):
                 self.changed = True
-                out.rollup(flow)
+                if flow.start >= begun_ms:
+                    out.rollup(flow)
         active_ms = self.clock.active_ms
         while self.due and self.due[0][0] <= active_ms:
             self.changed = True
@@ -266,6 +273,17 @@ class Site:
         meter.feeds.append(made)
         return made
 
+    def withdraw(self, out: Outbox) -> None:
+        """Resolve the alerts that were on, and that no rule watches since the state was kept."""
+        clock = self.clock
+        for device in self.devices.values():
+            for saved in device.withdrawn:
+                end = resolved(saved, self.name, device.kind, device.id, clock)
+                if end is not None:
+                    self.changed = True
+                    out.alerts([end])
+            device.withdrawn = []
+
     def snapshot(self) -> Iterator[list[Any]]:
         """The site in chunks of at most 100 devices; the first one holds the throughput too."""
         for meter in self.meters.values():
@@ -276,10 +294,11 @@ class Site:
         for begin in range(0, max(len(devices), 1), CHUNK_DEVICES):
             meters = [] if begin else [meter.snapshot() for meter in self.meters.values()]
             chunk = devices[begin : begin + CHUNK_DEVICES]
-            yield [meters, [device.snapshot() for device in chunk]]
+            now_ms, speed = self.clock.now_ms, self.clock.speed
+            yield [meters, [device.snapshot(now_ms, speed) for device in chunk]]
 
     def take(self, chunks: Iterable[list[Any]]) -> Iterator[Feed]:
-        """Take in what `snapshot` gave; yields every feed."""
+        """Take in what `snapshot` gave; yields every feed. Then `withdraw` what no rule watches."""
         for meters, devices in chunks:
             for saved in meters:
                 meter = Meter.restore(self.name, saved)
@@ -289,7 +308,7 @@ class Site:
 
     def _take_device(self, saved: tuple[Any, ...]) -> Iterator[Feed]:
         device = self._device(saved[1], saved[0])
-        for kept in device.take(saved):
+        for kept in device.take(saved, self.clock.now_ms, self.clock.speed):
             feed = self._feed(device, SHAPE_OF_TYPE[kept[0]], dict(kept[1]))
             for level, windows in enumerate(feed.take(kept)):
                 for start, held in windows:

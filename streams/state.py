@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
 
 from streams.errors import StateError
 from streams.log_clock import LogClock
+from streams.migrate import VERSION, migrated
 
-VERSION: Final = 2
-"""Of the form of a value; 2 since devices count late readings and alerts know their last change."""
 HEADER_KEY: Final = b"header"
 MAX_VALUE_BYTES: Final = 900_000
 MAX_CONTENT_BYTES: Final = MAX_VALUE_BYTES - 1000
@@ -36,12 +36,35 @@ class SiteState(Struct):
     chunks: list[msgspec.Raw]
 
 
+class Mark(Struct, array_like=True, frozen=True):
+    """What the log held at an offset, by which it is told from one that was made anew.
+
+    ``crc`` is the CRC-32 of the record's value, 0 for a tick.
+    """
+
+    offset: int
+    timestamp_ms: int
+    crc: int
+
+    @classmethod
+    def of(cls, offset: int, timestamp_ms: int, value: bytes | None) -> Mark:
+        """The mark of a record."""
+        return cls(offset, timestamp_ms, crc32(value or b""))
+
+
 class State(Struct):
-    """A partition at the offset ``last``, with the sites that a flush writes or a load found."""
+    """A partition at the offset ``last``, with the sites that a flush writes or a load found.
+
+    Windows that start before ``begun_ms`` are not whole: the log was cut before the first fold.
+    ``mark`` is of the header's own offset; ``rules`` is the version of the rules it was made by.
+    """
 
     last: int
     clock: LogClock
     sites: list[SiteState]
+    begun_ms: int = 0
+    mark: Mark | None = None
+    rules: str = ""
 
 
 _NIL: Final = msgspec.Raw(b"\xc0")
@@ -54,6 +77,9 @@ class _Value(Struct, array_like=True):
     chunk: int = 0
     chunks: int = 0
     content: msgspec.Raw = _NIL
+    mark: Mark | None = None
+    begun_ms: int = 0
+    rules: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -102,7 +128,10 @@ def site_records(site: SiteState) -> list[Record]:
 
 def header_record(state: State) -> Record:
     """(key, value) of the header, which is written last."""
-    return HEADER_KEY, _encoder.encode(_Value(VERSION, state.last, state.clock))
+    value = _Value(
+        VERSION, state.last, state.clock, 0, 0, _NIL, state.mark, state.begun_ms, state.rules
+    )
+    return HEADER_KEY, _encoder.encode(value)
 
 
 def load(records: Mapping[bytes, bytes]) -> State | None:
@@ -124,7 +153,14 @@ def load(records: Mapping[bytes, bytes]) -> State | None:
         [(header.fence, header.clock), *((site.fence, site.clock) for site in sites)],
         key=lambda found: found[0],
     )
-    return State(oldest[0], msgspec.structs.replace(oldest[1]), sites)
+    return State(
+        oldest[0],
+        msgspec.structs.replace(oldest[1]),
+        sites,
+        header.begun_ms,
+        header.mark,
+        header.rules,
+    )
 
 
 def _decode(key: bytes, value: bytes) -> _Value:
@@ -133,16 +169,22 @@ def _decode(key: bytes, value: bytes) -> _Value:
     except msgspec.DecodeError as exc:
         raise StateError(
             f"the state record '{key.decode(errors='replace')}' cannot be read ({exc}); "
-            "it was written by another program or version; run the one that wrote it, or delete "
-            "the topic qala.state.v1 and run `qala provision` to rebuild it from the log"
+            "it was written by another program or version; run the one that wrote it, or "
+            "rebuild the state from the log with `qala streams reset`"
         ) from exc
-    if found.version != VERSION:
+    if not 1 <= found.version <= VERSION:
         raise StateError(
             f"the state record '{key.decode(errors='replace')}' has version {found.version}, "
-            f"and this program reads version {VERSION}; run the program that wrote it, or "
-            "delete the topic qala.state.v1 and run `qala provision` to rebuild it from the log"
+            f"and this program reads versions 1 to {VERSION}; run the program that wrote it, or "
+            "rebuild the state from the log with `qala streams reset`"
         )
     return found
+
+
+def _content(value: _Value) -> msgspec.Raw:
+    if value.version == VERSION:
+        return value.content
+    return msgspec.Raw(_encoder.encode(migrated(decoded(value.content), value.version)))
 
 
 def _sites(values: Mapping[bytes, _Value]) -> Iterator[SiteState]:
@@ -157,8 +199,8 @@ def _sites(values: Mapping[bytes, _Value]) -> Iterator[SiteState]:
             for number in range(first.chunks)
         ):
             raise StateError(
-                f"the state of site '{name}' is not whole; delete the topic qala.state.v1 and "
-                "run `qala provision` to rebuild it from the log"
+                f"the state of site '{name}' is not whole; rebuild it from the log with "
+                "`qala streams reset`"
             )
-        ordered = [chunks[number].content for number in range(first.chunks)]
+        ordered = [_content(chunks[number]) for number in range(first.chunks)]
         yield SiteState(name, first.fence, first.clock, ordered)

@@ -14,7 +14,8 @@ from schemas.connections import KafkaConnection
 from schemas.kafka_access import knock
 from streams.errors import StateError
 from streams.outputs import Output
-from streams.state import Record, State, header_record, site_records
+from streams.state import Mark, Record, State, header_record, site_records
+from streams.takeover import LogView
 
 STATE_BATCH_BYTES: Final = 16 * 1024 * 1024
 """All chunks of a site go into one record batch, which Kafka appends whole or not at all."""
@@ -154,17 +155,24 @@ class Store:
         finally:
             await consumer.stop()
 
-    async def telemetry_bounds(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
-        """(first offset, offset after the last) of the telemetry topic, by partition."""
-        wanted = [TopicPartition(topics.TELEMETRY, number) for number in partitions]
+    async def look_at_log(self, offsets: Mapping[int, int | None]) -> dict[int, LogView]:
+        """What each of these partitions of the telemetry topic holds, with the mark at an offset.
+
+        ``offsets`` says for each partition which record to look at, or None for none.
+        """
+        wanted = {TopicPartition(topics.TELEMETRY, number): at for number, at in offsets.items()}
         consumer = AIOKafkaConsumer(**self._args, enable_auto_commit=False)
         await consumer.start()
         try:
-            first = await consumer.beginning_offsets(wanted)
-            end = await consumer.end_offsets(wanted)
+            first = await consumer.beginning_offsets(list(wanted))
+            end = await consumer.end_offsets(list(wanted))
+            there = {
+                tp: at for tp, at in wanted.items() if at is not None and first[tp] <= at < end[tp]
+            }
+            marks = await _marks(consumer, there)
         finally:
             await consumer.stop()
-        return {tp.partition: (first[tp], end[tp]) for tp in wanted}
+        return {tp.partition: LogView(first[tp], end[tp], marks.get(tp)) for tp in wanted}
 
     def _builder(self) -> BatchBuilder:
         if self._producer is None:
@@ -205,6 +213,20 @@ class Store:
                     )
             builders.append(builder)
         return builders
+
+
+async def _marks(
+    consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, Mark]:
+    consumer.assign(list(offsets))
+    for tp, at in offsets.items():
+        consumer.seek(tp, at)
+    found: dict[TopicPartition, Mark] = {}
+    while len(found) < len(offsets):
+        left = [tp for tp in offsets if tp not in found]
+        for tp, records in (await consumer.getmany(*left, timeout_ms=500)).items():
+            found[tp] = Mark.of(records[0].offset, records[0].timestamp, records[0].value)
+    return found
 
 
 def _append(builder: BatchBuilder, record: Record) -> bool:

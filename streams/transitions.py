@@ -33,10 +33,8 @@ def transition(
     *,
     ordinal: int,
     value: float,
-    unit: str,
     limit: str,
     since_ms: int,
-    measure: str,
     fired: bool,
 ) -> Alert:
     """The record of one state change of the rule's alert, its summary in words.
@@ -46,7 +44,7 @@ def transition(
     """
     words = {
         "value": human_number(value),
-        "unit": unit,
+        "unit": rule.unit,
         "limit": limit,
         "site": moment.site,
         "device": moment.device,
@@ -66,8 +64,8 @@ def transition(
         at=moment.clock_ms,
         ordinal=ordinal,
         started=moment.started_ms,
-        unit=unit,
-        measure=measure,
+        unit=rule.unit,
+        measure=rule.measure,
         runbook=rule.runbook,
         fired=fired,
     )

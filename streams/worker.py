@@ -19,13 +19,15 @@ from schemas.envelope import Headers
 from schemas.readiness import Readiness
 from schemas.topics import TELEMETRY
 from streams import state as states
-from streams.errors import StateError, WorkerError
+from streams.errors import WorkerError
 from streams.metrics import StreamsMetrics
 from streams.outflow import Outflow
+from streams.outputs import Output
 from streams.partition import Partition
 from streams.rules import RuleSet
 from streams.settings import StreamsSettings
 from streams.store import Store
+from streams.takeover import take_up
 
 GIVE_UP_FLUSH_S: Final = 2.0
 SEEK_EVERY_S: Final = 1.0
@@ -142,12 +144,19 @@ class Worker:
             self._readiness.waiting("group", "other workers have all partitions")
             return
         loaded = await self._store.load(numbers)
-        bounds = await self._store.telemetry_bounds(numbers)
+        kept = {number: states.load(records) for number, records in loaded.items()}
+        logs = await self._store.look_at_log(
+            {
+                number: state.mark.offset if state and state.mark else None
+                for number, state in kept.items()
+            }
+        )
         count = self._app.consumer.topic_partitions(TELEMETRY) or max(numbers) + 1
-        made = {
-            number: self._partition(number, count, loaded[number], bounds[number])
-            for number in numbers
-        }
+        made: dict[int, Partition] = {}
+        resumed: dict[int, list[Output]] = {}
+        for number in numbers:
+            made[number] = Partition(number, count, self._rules, self._settings.expected_devices)
+            resumed[number] = take_up(made[number], kept[number], logs[number])
         start = {TP(TELEMETRY, number): one.last + 1 for number, one in made.items()}
         if not await self._commit(start):
             log.warning("the group went on without us; waiting for the next assignment")
@@ -160,33 +169,10 @@ class Worker:
                 waiting_max=self._settings.outputs_waiting_max,
             )
             outflow.start()
+            await outflow.put(resumed[number])
             self._owned[number] = Owned(partition, generation, outflow)
         self._readiness.working("group")
         log.info("partitions taken over", partitions=numbers, generation=generation)
-
-    def _partition(
-        self, number: int, count: int, records: Mapping[bytes, bytes], bounds: tuple[int, int]
-    ) -> Partition:
-        partition = Partition(number, count, self._rules, self._settings.expected_devices)
-        first, end = bounds
-        state = states.load(records)
-        if state is not None:
-            partition.load(state)
-            if partition.last >= end:
-                raise StateError(
-                    f"partition {number} of {TELEMETRY} ends at offset {end}, and the state is at "
-                    f"{partition.last}: the topic was deleted and made again; delete the topic "
-                    "qala.state.v1 too and run `qala provision`"
-                )
-        if partition.last + 1 < first:
-            if state is not None:
-                log.error(
-                    "records were deleted by retention before they were read",
-                    partition=number,
-                    records=first - partition.last - 1,
-                )
-            partition.last = first - 1
-        return partition
 
     async def _flush_while_due(self, owned: Owned) -> None:
         """Flush, and again where a flush fell due meanwhile: the log may stand still after that."""
@@ -216,7 +202,7 @@ class Worker:
     async def _last_flush(self, owned: Owned) -> None:
         if owned.flush is not None:
             await asyncio.gather(owned.flush, return_exceptions=True)
-        if owned.alive and owned.partition.last >= 0:
+        if owned.alive and owned.partition.folded:
             await self._flush(owned)
 
     async def _drop(self, owned: Owned) -> None:

@@ -166,11 +166,14 @@ def _write(topic: dict[bytes, bytes], state: states.State, sites: int | None = N
 
 def reloaded(topic: dict[bytes, bytes], rules: RuleSet = RULES) -> Partition:
     """The partition that a worker takes over with this in the state topic."""
+    return taken_over(topic, rules)[0]
+
+
+def taken_over(topic: dict[bytes, bytes], rules: RuleSet = RULES) -> tuple[Partition, list[Output]]:
+    """The same, with what the load gives out."""
     part = partition(rules)
     state = states.load(topic)
-    if state is not None:
-        part.load(state)
-    return part
+    return part, [] if state is None else part.load(state)
 
 
 def written(part: Partition) -> dict[bytes, bytes]:

@@ -105,7 +105,10 @@ class History:
         if record.value:
             self._take(self._maker.rows(TELEMETRY, record.value, wall_ms))
         finest_expired = self.now_ms < horizon_ms(POLICY_OF_WINDOW["10s"], wall_ms)
-        for output in self._partition.fold(self._offset, self.now_ms, record.value, self._headers):
+        outputs = self._partition.fold(self._offset, self.now_ms, record.value, self._headers)
+        if self.ended:
+            outputs += self._partition.end()  # nobody else would ever resolve what still fires
+        for output in outputs:
             if finest_expired and output.key is not None and b"/10s/" in output.key:
                 self._expire()  # as the row maker would say, without decoding half of all rows
                 continue

@@ -21,6 +21,8 @@ from schemas.envelope import decode_envelope
 from sinks.contract import Trouble
 from sinks.memory import ListSink
 from streams.rulefile import default_rules, load_rules
+from streams.rules import RuleSet
+from tests.support.folds import value_rule
 
 KEY = PersonKey("only-for-tests-0123456789abcdefgh")
 MONDAY = next(day for day in range(20_440, 20_447) if weekday(day) == 0)
@@ -29,12 +31,16 @@ HOURS = 0.5
 FAULTS = "duplicates=2%,late=2%,malformed=2%,wrong_clock=1%"
 
 
-def history(hours: float = HOURS, end_ms: int = NOON_MS, **given_settings: object) -> History:
+def history(
+    hours: float = HOURS,
+    end_ms: int = NOON_MS,
+    rules: RuleSet | None = None,
+    **given_settings: object,
+) -> History:
     settings = SimulatorSettings(devices=12, sites=4, **given_settings)
     start_ms = end_ms - int(hours * HOUR_MS)
-    return History(
-        settings, start_ms=start_ms, end_ms=end_ms, key=KEY, rules=load_rules(default_rules())
-    )
+    rules = rules or load_rules(default_rules())
+    return History(settings, start_ms=start_ms, end_ms=end_ms, key=KEY, rules=rules)
 
 
 @pytest.fixture
@@ -54,6 +60,21 @@ def rows_of(made: History, wall_ms: int = NOON_MS) -> dict[str, list[str]]:
         for policy, found in made.step(wall_ms).items():
             rows.setdefault(policy, []).extend(found)
     return rows
+
+
+def test_no_alert_is_left_on_at_the_end_of_the_past():
+    # it would be shown as firing for as long as boards look back
+    always = RuleSet.of([value_rule("warm", "temperature.celsius", limit=-89.0, clear=-89.0)])
+    made = history(rules=always)
+    newest: dict[str, str] = {}
+    fired = 0
+    while not made.ended:
+        for row in made.step(NOON_MS).get("r1h", []):
+            if row.startswith("alert,"):
+                newest[row.split(" ", 1)[0]] = "firing" if "firing=1i" in row else "at rest"
+                fired += "firing=1i" in row
+    assert fired == len(newest) > 0
+    assert set(newest.values()) == {"at rest"}
 
 
 def test_the_log_holds_every_reading_once_and_counts_dead_letters():

@@ -1,9 +1,10 @@
 """Whether a device is there: online, stale, offline or never seen.
 
 A device is stale after three of its usual intervals without a word. The usual interval is the
-median of its last 16 gaps, held between 10 s and 1 h, and unknown before four readings. Gaps
-are measured on the log's active clock between moments at least a second apart, so an array of
-readings that arrives at once is one word of the device, and an outage of ours is no gap.
+median of its last 16 gaps, held between 10 s and 1 h; before four readings it is unknown, and
+taken for 1 h here. Gaps are measured on the log's active clock between moments at least a second
+apart, so an array of readings that arrives at once is one word of the device, and an outage of
+ours is no gap.
 """
 
 from __future__ import annotations
@@ -85,8 +86,9 @@ class Presence:
         """When on the active clock silence makes it stale, or None where it cannot."""
         if self.state != "online":
             return None
-        interval = self.usual_interval_ms(speed)
-        return None if interval is None else self.heard_active_ms + STALE_AFTER_INTERVALS * interval
+        # one that was hardly heard yet gets as long as the slowest: else it stayed online for ever
+        interval = self.usual_interval_ms(speed) or int(MAX_INTERVAL_MS * speed)
+        return self.heard_active_ms + STALE_AFTER_INTERVALS * interval
 
     def becomes(self, state: DeviceStateName, now_ms: int) -> bool:
         """Enter ``state``; False where it is in it already."""

@@ -34,11 +34,25 @@ def test_a_device_is_stale_after_three_of_its_usual_intervals(street):
     assert transitions(street) == [("online", 20), ("stale", 160)]
 
 
-def test_before_four_readings_no_silence_makes_a_device_stale(street):
+def test_before_four_readings_a_device_is_stale_after_three_hours(street):
     talk(street, 3, every_s=20)
-    street.ticks(4000)
+    street.ticks(3 * 3600 - 1)
     assert street.state("th-1") == "online"
+    street.ticks(1)
+    assert street.state("th-1") == "stale"
     assert street.record("th-1").interval_ms is None
+
+
+def test_a_device_that_only_gave_its_status_is_stale_after_three_hours(street):
+    street.status("th-1", "online")
+    street.ticks(3 * 3600)
+    assert street.state("th-1") == "stale"
+
+
+def test_a_device_whose_habit_becomes_known_is_stale_by_it_at_once(street):
+    talk(street, 4, every_s=20)
+    street.ticks(60)
+    assert street.state("th-1") == "stale"
 
 
 def test_the_usual_interval_is_at_least_ten_seconds(street):

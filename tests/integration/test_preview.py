@@ -144,9 +144,7 @@ async def test_rows_after_the_chosen_moment_were_not_there_yet(drawn: Drawn) -> 
     assert done.returncode == 0, done.stderr
     words = drawn.words("before/qala-ionizers.html")
     assert "Worker live: last tick" in words
-    # an hour before the end, nothing is older than its device's interval: none of it is later
     assert re.search(r"last tick (?:now|\d s ago)", words)
-    assert not re.search(r"\d (?:min|h|d)(?: \d+ \w+)? ago", words)
     assert words != drawn.words("qala-ionizers.html")
 
 

@@ -150,13 +150,17 @@ class DeviceRecord(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
 
 
 class ChatReceipt(Struct, frozen=True, gc=False, kw_only=True):
-    """One message that one chat channel has taken; ``at`` in ms by the sink's clock."""
+    """One message that one chat channel has taken; ``at`` in ms by the sink's clock.
+
+    Where it is not ``taken``, it was about to be sent: what became of that is not known.
+    """
 
     channel: str
     message: str
     alert: str
     state: str
     at: Ms
+    taken: bool = True
 
 
 def rollup_key(value: RollupValue) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from aiokafka import TopicPartition
@@ -20,7 +21,15 @@ from sinks.progress import Token
 
 _log = structlog.get_logger(__name__)
 
-Took = Callable[[str, Message], Awaitable[bool]]
+
+class Note(Protocol):
+    """Writes down that a channel has ``taken`` a message, or that it is about to be sent to it.
+
+    False says that it could not, as all is being stopped.
+    """
+
+    def __call__(self, channel: str, message: Message, *, taken: bool) -> Awaitable[bool]:
+        """Write it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,10 +45,10 @@ class _Waiting:
 class ChannelQueue:
     """Sends to one channel, at its own pace; ``taken`` are the ids that it already has.
 
-    ``took`` is awaited with the channel's name after each message, and writes the receipt;
-    False says that it could not, as all is being stopped. A crash between the channel's answer
-    and that receipt sends the message once more, with the same id in it: no messenger offers a
-    way to exclude that.
+    ``note`` is awaited before the first attempt and after the channel has taken it. A crash
+    between the two, or an attempt without an answer, may mean that the channel has it: it is
+    then sent once more, with the same id, and says that it may be a repeat (``begun`` are the
+    ids of which this is so). No messenger offers a way to exclude that.
     """
 
     def __init__(
@@ -49,16 +58,17 @@ class ChannelQueue:
         backoff: Backoff,
         metrics: ChatMetrics,
         readiness: Readiness,
-        took: Took,
+        note: Note,
     ) -> None:
         self.name = channel.name
         self._part = f"chat {channel.name}"
         self.taken: set[str] = set()
+        self.begun: set[str] = set()
         self._channel = channel
         self._backoff = backoff
         self._metrics = metrics
         self._readiness = readiness
-        self._took = took
+        self._note = note
         self._queue: deque[_Waiting] = deque()
         self._current: _Waiting | None = None
         self._changed = asyncio.Event()
@@ -108,22 +118,34 @@ class ChannelQueue:
 
     async def _told(self, one: _Waiting) -> bool:
         """Whether the channel has it and its receipt is written; else it stays uncommitted."""
-        if not await self._sent(one):
+        message = one.message
+        if message.id in self.begun:
+            message = message.possible_repeat()
+        elif not await self._note(self.name, message, taken=False):
+            return False
+        if not await self._sent(one, message):
             return False
         self._backoff.reset()
         self._readiness.working(self._part)
-        if not await self._took(self.name, one.message):
+        self.begun.add(message.id)  # until the receipt is written
+        if not await self._note(self.name, message, taken=True):
             return False
-        self.taken.add(one.message.id)
+        self.begun.discard(message.id)
+        self.taken.add(message.id)
         self._metrics.accepted.labels(self.name).inc()
         return True
 
-    async def _sent(self, one: _Waiting) -> bool:
+    async def _sent(self, one: _Waiting, message: Message) -> bool:
         """Send until the channel takes it; False where it is left to another copy or a start."""
-        while reason := await self._channel.send(one.message):
+        while refusal := await self._channel.send(message):
             if self._part not in self._readiness.reasons:
-                _log.warning("a chat channel does not take messages; they wait", reason=reason)
-            self._readiness.waiting(self._part, reason)
+                _log.warning(
+                    "a chat channel does not take messages; they wait", reason=refusal.reason
+                )
+            self._readiness.waiting(self._part, refusal.reason)
+            if refusal.perhaps_taken and message is one.message:
+                self.begun.add(message.id)
+                message = message.possible_repeat()
             self._metrics.retries.labels(self.name).inc()
             if one.ours and not self._closing:
                 await wait_or_stop(self._changed, self._backoff.wait_s())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Final
 
 from schemas.records import Alert
+
+POSSIBLE_REPEAT: Final = "possible repeat: this may have been told before, under the same id"
+"""The last line of a message of which a repeat can't be excluded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,10 @@ class Message:
     state: str
     title: str
     body: str
+
+    def possible_repeat(self) -> Message:
+        """The same message, saying that the channel may have had it before."""
+        return replace(self, body=f"{self.body}\n{POSSIBLE_REPEAT}")
 
 
 def message_of(alert: Alert) -> Message | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass, field
 from random import Random
 
 import msgspec
@@ -24,6 +25,18 @@ _log = structlog.get_logger(__name__)
 _PART = "receipts"
 
 
+@dataclass(slots=True)
+class Noted:
+    """Ids of messages that a channel has taken, and of those that it may have taken.
+
+    ``newest_ms`` is when the last of them was, by the sink's clock; None where there is none.
+    """
+
+    taken: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
+    newest_ms: int | None = None
+
+
 class Receipts:
     """Reads and writes the receipts; waits for Kafka until ``stop`` is set."""
 
@@ -42,8 +55,8 @@ class Receipts:
         self._stop = stop
         self._backoff = Backoff(0.2, 5.0, random)
 
-    async def read(self) -> dict[str, set[str]] | None:
-        """Message ids by channel; None, after a wait, where the topic can't be read now."""
+    async def read(self) -> dict[str, Noted] | None:
+        """What is noted of each channel; None, after a wait, where it can't be read now."""
         try:
             records = await read_compacted(self._kafka, CHAT)
         except (KafkaError, SinkError) as exc:
@@ -53,24 +66,30 @@ class Receipts:
             return None
         self._backoff.reset()
         self._readiness.working(_PART)
-        taken: dict[str, set[str]] = {}
+        noted: dict[str, Noted] = {}
         for record in records.values():
             try:
                 receipt = decode_receipt(record.value)
             except msgspec.DecodeError:
                 _log.warning("a chat receipt cannot be read", offset=record.offset)
                 continue
-            taken.setdefault(receipt.channel, set()).add(receipt.message)
-        return taken
+            one = noted.setdefault(receipt.channel, Noted())
+            (one.taken if receipt.taken else one.begun).add(receipt.message)
+            one.newest_ms = max(one.newest_ms or 0, receipt.at)
+        return noted
 
-    async def write(self, channel: str, message: Message) -> bool:
-        """Record that ``channel`` has taken ``message``; False where it was stopped before."""
+    async def write(self, channel: str, message: Message, *, taken: bool) -> bool:
+        """Record that ``channel`` has ``taken`` a message, or that it is sent to it now.
+
+        False where it was stopped before.
+        """
         receipt = ChatReceipt(
             channel=channel,
             message=message.id,
             alert=message.alert,
             state=message.state,
             at=time.time_ns() // 1_000_000,
+            taken=taken,
         )
         key = f"{channel}/{message.id}".encode()
         while True:

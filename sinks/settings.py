@@ -58,14 +58,13 @@ class ChatSinkSettings(BaseModel):
     instance: str = Field("sink-chat", min_length=1)
     """Name of this copy, in logs."""
     group: str = "qala-sink-chat"
-    """Kafka consumer group."""
+    """Begins the name of each channel's Kafka consumer group: ``qala-sink-chat.json-0a1b…``."""
     urls: list[SecretStr] = []
     """Apprise URLs (``QALA_CHAT_URLS``), one channel each; without any, a file and the screen."""
     folder: Path = Path(".qala/chat")
     """Where ``messages.ndjson`` is written while there is no URL."""
     waiting_messages: int = Field(5000, ge=1)
-    """Messages waiting for one channel, in memory, above which nothing more is read from Kafka
-    (and other channels get no news either)."""
+    """Messages waiting for one channel, in memory, above which it reads nothing more from Kafka."""
     first_look_back_s: float = Field(3600.0, ge=0)
     """How old an alert may be to be told on the very first start."""
     send_timeout_s: float = Field(10.0, gt=0)

@@ -23,6 +23,7 @@ from schemas.readiness import Readiness
 from schemas.records import Alert, decode_receipt, encode
 from schemas.topics import ALERTS, CHAT
 from sinks import ChatSinkSettings, read_compacted, run_chat_sink
+from sinks.messages import POSSIBLE_REPEAT
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
@@ -187,7 +188,70 @@ async def test_a_channel_that_is_down_stops_no_other_and_gets_everything_later_i
         ill.status = 200
         await eventually(lambda: _is(len(ill.titles("down")) == 5))
         await eventually(lambda: _is(readiness.ready))
+    assert not any(POSSIBLE_REPEAT in told["message"] for told in (*ill.told, *well.told))
     assert [told["message"].splitlines()[0] for told in ill.told] == [a.summary for a in alerts]
+
+
+async def test_a_channel_whose_memory_is_full_holds_back_no_other(stack, producer, webhooks):
+    well, ill = webhooks
+    ill.status = 503
+    alerts = [firing("full", number) for number in range(30)]
+    async with running(stack.kafka_connection, well.url, ill.url, waiting_messages=3):
+        await tell(producer, *alerts)
+        await eventually(lambda: _is(len(well.titles("full")) == len(alerts)))
+        assert ill.told == []
+        ill.status = 200
+        await eventually(lambda: _is(len(ill.titles("full")) == len(alerts)))
+    assert [told["message"].splitlines()[0] for told in ill.told] == [a.summary for a in alerts]
+
+
+async def test_a_message_without_an_answer_is_told_again_as_a_possible_repeat(
+    stack, producer, webhooks
+):
+    one, _ = webhooks
+    settings = {"send_timeout_s": 0.5}
+    async with running(stack.kafka_connection, one.url, **settings):
+        one.open.clear()
+        await tell(producer, firing("unanswered"))
+        await eventually(lambda: _is(one.asked == 1))
+        await eventually(lambda: _is(one.asked >= 2))
+        one.open.set()
+        await tell(producer, firing("later-on"))
+        await eventually(lambda: _is(bool(one.titles("later-on"))))
+    told = [entry["message"] for entry in one.told if entry["title"].endswith("unanswered")]
+    assert told
+    assert all("id: unanswered-1:firing:1" in message for message in told)
+    assert all(POSSIBLE_REPEAT in message for message in told[1:])
+    assert POSSIBLE_REPEAT not in next(
+        entry["message"] for entry in one.told if entry["title"].endswith("later-on")
+    )
+
+
+async def test_a_message_that_was_being_sent_when_the_sink_died_is_told_as_a_possible_repeat(
+    stack, producer, webhooks
+):
+    one, _ = webhooks
+    one.open.clear()
+    task = asyncio.create_task(_until_killed(stack.kafka_connection, one.url))
+    await tell(producer, firing("killed"))
+    await eventually(lambda: _is(one.asked == 1))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    one.open.set()
+    async with running(stack.kafka_connection, one.url):
+        await eventually(lambda: _is(any(POSSIBLE_REPEAT in t["message"] for t in one.told)))
+
+
+async def _until_killed(kafka: KafkaConnection, url: SecretStr) -> None:
+    """The sink until it is cancelled wherever it stands: nothing is finished or written down."""
+    settings = ChatSinkSettings(urls=[url], drain_s=0)
+    await run_chat_sink(
+        settings,
+        kafka=kafka,
+        readiness=Readiness(),
+        registry=CollectorRegistry(),
+        stop=asyncio.Event(),
+    )
 
 
 async def test_what_a_channel_missed_is_told_after_a_restart_and_to_it_alone(
@@ -277,11 +341,12 @@ async def test_a_stop_ends_while_kafka_is_away_and_a_receipt_cannot_be_written(
         await stack.kafka.start()
 
 
-async def test_a_first_start_does_not_tell_old_alerts(stack, producer, webhooks):
-    one, _ = webhooks
-    await tell(producer, firing("old"))
-    settings = {"group": "first-start", "first_look_back_s": 0}
-    async with running(stack.kafka_connection, one.url, **settings) as (readiness, _):
+async def test_a_channel_that_is_new_begins_where_the_others_are(stack, producer, webhooks):
+    other, one = webhooks
+    async with running(stack.kafka_connection, other.url):
+        await tell(producer, firing("old"))
+        await eventually(lambda: _is(bool(other.titles("old"))))
+    async with running(stack.kafka_connection, one.url) as (readiness, _):
         await eventually(lambda: _is(readiness.ready))
         await tell(producer, firing("new"))
         await eventually(lambda: _is(bool(one.titles("new"))))

@@ -11,12 +11,15 @@ from prometheus_client import CollectorRegistry
 from schemas.readiness import Readiness
 from sinks.backoff import Backoff
 from sinks.channel_queue import ChannelQueue
-from sinks.messages import Message
+from sinks.chat import Refusal
+from sinks.messages import POSSIBLE_REPEAT, Message
 from sinks.metrics import ChatMetrics
 from sinks.progress import Token
 
 OURS = TopicPartition("alerts", 0)
 THEIRS = TopicPartition("alerts", 1)
+AWAY = Refusal("is away")
+NO_ANSWER = Refusal("did not answer", perhaps_taken=True)
 
 
 class Chat:
@@ -26,32 +29,36 @@ class Chat:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.answers: asyncio.Queue[str | None] = asyncio.Queue()
+        self.repeats: list[str] = []
+        self.answers: asyncio.Queue[Refusal | None] = asyncio.Queue()
 
-    async def send(self, message: Message) -> str | None:
+    async def send(self, message: Message) -> Refusal | None:
         self.asked.append(message.id)
+        if POSSIBLE_REPEAT in message.body:
+            self.repeats.append(message.id)
         return await self.answers.get()
 
 
 class Desk:
     """A queue to `Chat`; its waits are so long that only a wake-up ends them."""
 
-    def __init__(self) -> None:
+    def __init__(self, backoff_s: float = 3600) -> None:
         self.chat = Chat()
         self.registry = CollectorRegistry()
         self.readiness = Readiness("kafka")
         self.readiness.working("kafka")
         self.receipts: list[str] = []
+        self.begun: list[str] = []
         self.queue = ChannelQueue(
             self.chat,
-            backoff=Backoff(3600, 3600, Random(1)),
+            backoff=Backoff(backoff_s, backoff_s, Random(1)),
             metrics=ChatMetrics(self.registry),
             readiness=self.readiness,
-            took=self._took,
+            note=self._note,
         )
 
-    async def _took(self, _channel: str, message: Message) -> bool:
-        self.receipts.append(message.id)
+    async def _note(self, _channel: str, message: Message, *, taken: bool) -> bool:
+        (self.receipts if taken else self.begun).append(message.id)
         return True
 
     def add(self, name: str, partition: TopicPartition) -> Token:
@@ -94,7 +101,7 @@ async def test_a_message_of_a_revoked_partition_is_not_repeated_and_the_next_is_
     desk.add("b", OURS)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         tasks.create_task(desk.queue.run())
-        desk.chat.answers.put_nowait("is away")
+        desk.chat.answers.put_nowait(AWAY)
         await desk.waits()
         desk.queue.leave([THEIRS])
         await desk.asked(2)
@@ -122,8 +129,57 @@ async def test_a_stop_ends_the_wait_of_a_channel_that_is_away():
     unsent = desk.add("a", OURS)
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         tasks.create_task(desk.queue.run())
-        desk.chat.answers.put_nowait("is away")
+        desk.chat.answers.put_nowait(AWAY)
         await desk.waits()
         desk.queue.close()
     assert desk.chat.asked == ["a"]
     assert unsent.left == 1
+
+
+async def until_taken(desk: Desk, *answers: Refusal | None) -> None:
+    """Let the queue send one message, with these answers; waits between them are cut short."""
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(desk.queue.run())
+        for number, answer in enumerate(answers, 1):
+            await desk.asked(number)
+            desk.chat.answers.put_nowait(answer)
+        await desk.asked(len(answers))
+        while desk.receipts == [] and answers[-1] is None:
+            await asyncio.sleep(0)
+        desk.queue.close()
+
+
+async def test_before_a_message_is_sent_it_is_noted_that_it_will_be():
+    desk = Desk()
+    desk.add("a", OURS)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(desk.queue.run())
+        await desk.asked(1)
+        assert (desk.begun, desk.receipts) == (["a"], [])
+        desk.queue.close()
+        desk.chat.answers.put_nowait(None)
+    assert (desk.begun, desk.receipts, desk.chat.repeats) == (["a"], ["a"], [])
+
+
+async def test_a_message_that_was_begun_in_an_earlier_life_says_that_it_may_be_a_repeat():
+    desk = Desk()
+    desk.queue.begun.add("a")
+    desk.add("a", OURS)
+    await until_taken(desk, None)
+    assert (desk.begun, desk.receipts, desk.chat.repeats) == ([], ["a"], ["a"])
+
+
+async def test_after_an_attempt_without_an_answer_the_next_says_that_it_may_be_a_repeat():
+    desk = Desk(backoff_s=0.001)
+    desk.add("a", OURS)
+    await until_taken(desk, AWAY, NO_ANSWER, AWAY, None)
+    assert desk.chat.asked == ["a"] * 4
+    assert desk.chat.repeats == ["a", "a"]
+    assert desk.receipts == ["a"]
+
+
+async def test_after_clear_refusals_a_message_is_no_repeat():
+    desk = Desk(backoff_s=0.001)
+    desk.add("a", OURS)
+    await until_taken(desk, AWAY, AWAY, None)
+    assert (desk.chat.repeats, desk.receipts) == ([], ["a"])

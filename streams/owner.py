@@ -106,6 +106,8 @@ class Owner:
             outflow.start()
             await outflow.put(resumed)
             self._owned[partition.number] = Owned(partition, generation, outflow)
+            # who fetches may stand elsewhere, and in a log that stands still nothing would say so
+            await self._group.seek(partition.number, partition.last + 1)
         log.info("partitions taken over", partitions=list(numbers), generation=generation)
         return True
 

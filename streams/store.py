@@ -127,6 +127,22 @@ class Store:
         _append(last, header_record(state))
         await (await self._send(last, topics.STATE, partition))
 
+    async def forget(self, partition: int, keys: Iterable[bytes]) -> None:
+        """Take keys out of the state topic, all in one batch: half a state would be misread.
+
+        Raises:
+            StateError: they do not fit in one record batch.
+            aiokafka.errors.KafkaError: Kafka refused it for good.
+        """
+        builder = self._builder()
+        for key in keys:
+            if builder.append(key=key, value=None, timestamp=None) is None:
+                raise StateError(
+                    f"the state of partition {partition} has more keys than fit in a record batch "
+                    f"of {STATE_BATCH_BYTES} bytes; delete {topics.STATE} and provision again"
+                )
+        await (await self._send(builder, topics.STATE, partition))
+
     async def load(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
         """The last value of each key of the state topic, by partition."""
         wanted = [TopicPartition(topics.STATE, number) for number in partitions]

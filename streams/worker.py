@@ -78,8 +78,10 @@ class Worker:
         return bool(await consumer._commit(wanted))  # noqa: SLF001 -- no public twin
 
     async def seek(self, partition: int, offset: int) -> None:
-        """Let the next record of a partition be the one at ``offset``."""
-        await self._app.consumer.seek(TP(TELEMETRY, partition), offset)
+        """Let the next record of a partition be the one at ``offset``, where it is still ours."""
+        tp = TP(TELEMETRY, partition)
+        if tp in self._app.consumer.assignment():
+            await self._app.consumer.seek(tp, offset)
 
     async def _on_revoked(self, _sender: faust.App, revoked: set[TP], **_: Any) -> None:
         if revoked:

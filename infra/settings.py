@@ -175,7 +175,10 @@ def load_settings(*, data: Path | None = None) -> Settings:
     except tomllib.TOMLDecodeError as exc:
         raise SettingsError(f"{FILE_NAME} is not TOML: {exc}; mend that line") from exc
     except OSError as exc:
-        raise SettingsError(f"{FILE_NAME} cannot be read: {exc.strerror}") from exc
+        name = exc.filename or FILE_NAME
+        raise SettingsError(
+            f"{name} cannot be read: {exc.strerror}; let this user read it, or run as one who may"
+        ) from exc
     except ValidationError as exc:
         raise SettingsError(_sentence(exc)) from exc
 

@@ -86,6 +86,14 @@ def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def has_file() -> bool:
+    """Whether the working directory has a ``qala.toml``; one that we may not look into has none."""
+    try:
+        return Path(FILE_NAME).is_file()
+    except OSError:  # `sudo -u qala qala …` typed in somebody's home
+        return False
+
+
 class Environment(EnvSettingsSource):
     """The documented variables, and no others."""
 
@@ -105,8 +113,9 @@ class File(TomlConfigSettingsSource):
         Raises:
             SettingsError: a key in it is unknown.
             tomllib.TOMLDecodeError: it is not TOML.
+            OSError: it is there, and can't be read.
         """
-        super().__init__(settings_cls)
+        super().__init__(settings_cls, toml_file=FILE_NAME if has_file() else None)
         refuse_unknown(self.toml_data, settings_cls.model_fields, FILE_NAME)
         for table, values in self.toml_data.items():
             annotation = settings_cls.model_fields[table].annotation

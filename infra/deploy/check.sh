@@ -42,7 +42,7 @@ say "systemd units: in order, exposure $(sed -nE 's/.*qala@bridge.service: ([0-9
 # --- compose -----------------------------------------------------------------------------------
 native=${QALA_NATIVE:-${XDG_CACHE_HOME:-$HOME/.cache}/qala/native}
 version=$(sed -n 's#^require github.com/compose-spec/compose-go/v2 v##p' infra/deploy/compose_check/go.mod)
-reader=$native/compose-go-$version/compose_check
+reader=$native/$(infra/deploy/compose_check/name.sh)/compose_check
 if [ ! -x "$reader" ]; then
   say "compiling compose-go $version, once"
   go build -C infra/deploy/compose_check -trimpath -o "$work/compose_check" . >"$work/said" 2>&1 ||

@@ -1,7 +1,9 @@
 """Asking InfluxDB: version, clock, database, retention, and whether the token may read and write.
 
 A write of nothing but a comment is checked like any other (who writes, and into what), and
-leaves no row.
+leaves no row. InfluxQL of 2.x answers a token that may not read as if nothing were there (200,
+and no row), so there the buckets themselves say what it may read: one that is there and hidden is
+an empty list, one that is not there a 404.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any, Final
 
 import aiohttp
 from msgspec import Struct
+from msgspec.structs import replace
 
 from infra.doctor.finding import Away
 from infra.provision.influx import duration_s
@@ -27,6 +30,7 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=4.0)
 _NOTHING: Final = b"# qala doctor\n"
 _READ: Final = 'SELECT * FROM "raw"."pipeline" WHERE time > now() - 1s LIMIT 1'
 _WRITTEN: Final = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
+_HIDDEN: Final = (HTTPStatus.FORBIDDEN.value, "this token may not read its buckets")
 
 
 class InfluxSeen(Struct, frozen=True, kw_only=True):
@@ -36,7 +40,8 @@ class InfluxSeen(Struct, frozen=True, kw_only=True):
     ``asked`` is the answer to the question for the retention policies: an HTTP status and a
     sentence. ``kept_s`` is how long each policy keeps, 0 for ever, and ``default`` which one
     InfluxQL reads without being told. ``writes`` has the refusal of each policy that can't be
-    written, with its status.
+    written, with its status. ``no_org`` is what 2.x says of an organisation that it does not
+    know, empty where it knows it.
     """
 
     version: tuple[int, int] | None
@@ -47,6 +52,20 @@ class InfluxSeen(Struct, frozen=True, kw_only=True):
     kept_s: dict[str, int]
     default: str | None
     writes: dict[str, tuple[int, str]]
+    no_org: str = ""
+
+
+class _Bucket(Struct, frozen=True):
+    """What 2.x says of a bucket: a status and a sentence; ``keep_s`` where it shows it."""
+
+    status: int
+    said: str
+    keep_s: int | None = None
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is there, and not shown to this token."""
+        return self.status == HTTPStatus.OK and self.keep_s is None
 
 
 async def ask_influx(influx: InfluxConnection, now_ms: Callable[[], int]) -> InfluxSeen | Away:
@@ -80,25 +99,33 @@ async def _look(
         date = answer.headers.get("Date")
     found = re.match(r"v?(\d+)\.(\d+)", said)
     version = (int(found[1]), int(found[2])) if found else None
+    seen = await _by_influxql(session, influx, version, said)
+    if version and version[0] >= 2:  # noqa: PLR2004 - the generation
+        seen = await _by_buckets(session, influx, seen)
+    return replace(seen, clock_ms=_clock_ms(date, before, after))
+
+
+async def _by_influxql(
+    session: aiohttp.ClientSession,
+    influx: InfluxConnection,
+    version: tuple[int, int] | None,
+    said: str,
+) -> InfluxSeen:
+    """What every generation tells."""
     question = f"SHOW RETENTION POLICIES ON {_quoted(influx.database)}"
-    status, said_of_policies, rows = await _ask(session, influx, question)
-    kept = {str(row[0]): duration_s(str(row[1])) for row in rows}
-    default = next((str(row[0]) for row in rows if row[4]), None)
-    if version and version[0] >= 2 and status == HTTPStatus.OK:  # noqa: PLR2004 - the generation
-        # there InfluxQL tells the mapping, and only the buckets how long they keep
-        keeps = await _buckets(session, influx)
-        kept = {name: keeps[influx.bucket(name)] for name in kept if influx.bucket(name) in keeps}
-    (read_status, read_said, _), *writes = await asyncio.gather(
-        _ask(session, influx, _READ), *(_write(session, influx, policy) for policy in POLICIES)
+    (status, refusal, policies), (read_status, read_said, _), *writes = await asyncio.gather(
+        _ask(session, influx, question),
+        _ask(session, influx, _READ),
+        *(_write(session, influx, policy) for policy in POLICIES),
     )
     return InfluxSeen(
         version=version,
         said=said,
-        clock_ms=_clock_ms(date, before, after),
-        asked=(status, said_of_policies),
+        clock_ms=None,
+        asked=(status, refusal),
         readable=(read_status, read_said),
-        kept_s=kept,
-        default=default,
+        kept_s={str(row["name"]): duration_s(str(row["duration"])) for row in policies},
+        default=next((str(row["name"]) for row in policies if row["default"]), None),
         writes={
             policy: answer
             for policy, answer in zip(POLICIES, writes, strict=True)
@@ -107,27 +134,52 @@ async def _look(
     )
 
 
+async def _by_buckets(
+    session: aiohttp.ClientSession, influx: InfluxConnection, seen: InfluxSeen
+) -> InfluxSeen:
+    """As 2.x has it: InfluxQL tells the mapping, and only the buckets who may read and how long.
+
+    Where no bucket is shown though one is there, nothing is known of the database.
+    """
+    answers = await asyncio.gather(*(_bucket(session, influx, policy) for policy in POLICIES))
+    buckets = dict(zip(POLICIES, answers, strict=True))
+    shown = {name: one.keep_s for name, one in buckets.items() if one.keep_s is not None}
+    hidden = not shown and any(bucket.hidden for bucket in answers)
+    return replace(
+        seen,
+        asked=_HIDDEN if hidden else seen.asked,
+        readable=_HIDDEN if hidden else seen.readable,
+        kept_s={name: shown[name] for name in seen.kept_s if name in shown},
+        no_org=next((one.said for one in answers if "organization" in one.said), ""),
+    )
+
+
 async def _ask(
     session: aiohttp.ClientSession, influx: InfluxConnection, question: str
-) -> tuple[int, str, list[list[Any]]]:
-    """Status, refusal and rows of one InfluxQL question."""
+) -> tuple[int, str, list[dict[str, Any]]]:
+    """Status, refusal and rows (by column) of one InfluxQL question."""
     form = {"db": influx.database, "q": question}
     async with session.post(f"{influx.url}/query", data=form) as answer:
         body = await _json(answer)
     result = (body.get("results") or [{}])[0]
     series = (result.get("series") or [{}])[0]
-    return answer.status, _refusal(body) or _refusal(result), list(series.get("values", []))
+    columns = series.get("columns", [])
+    rows = [dict(zip(columns, row, strict=True)) for row in series.get("values", [])]
+    return answer.status, _refusal(body) or _refusal(result), rows
 
 
-async def _buckets(session: aiohttp.ClientSession, influx: InfluxConnection) -> dict[str, int]:
-    """How long each bucket keeps, in s; 0 for ever."""
-    params = {"org": influx.org, "limit": "100"}
+async def _bucket(session: aiohttp.ClientSession, influx: InfluxConnection, policy: str) -> _Bucket:
+    """Ask for one bucket by its name."""
+    name = influx.bucket(policy)
+    params = {"org": influx.org, "name": name}
     async with session.get(f"{influx.url}/api/v2/buckets", params=params) as answer:
         body = await _json(answer)
-    return {
-        bucket["name"]: next((int(r["everySeconds"]) for r in bucket["retentionRules"]), 0)
-        for bucket in body.get("buckets", [])
-    }
+    for bucket in body.get("buckets", []):
+        if bucket["name"] == name:
+            rules = bucket["retentionRules"]
+            keep_s = next((int(rule["everySeconds"]) for rule in rules), 0)
+            return _Bucket(answer.status, "", keep_s)
+    return _Bucket(answer.status, _refusal(body))
 
 
 async def _write(

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from infra.doctor.finding import Away
-from infra.doctor.kafka_rights import READ, WRITE, RightsRequest, allows
+from infra.doctor.kafka_rights import READ, WRITE, RightsRequest, allows, tells_rights
 from schemas.connections import KafkaConnection
 from schemas.errors import ConnectionSettingError, ServerAccessError
 from schemas.kafka_access import knock
@@ -76,6 +76,15 @@ class KafkaSeen(Struct, frozen=True, kw_only=True):
     broker: dict[str, str] | None
     groups: tuple[GroupSeen, ...]
 
+    @classmethod
+    def too_old(
+        cls, kafka: KafkaConnection, apis: dict[int, tuple[int, int]], deaf: dict[str, str]
+    ) -> KafkaSeen:
+        """One that speaks too old a version of the requests for anything else to be asked."""
+        return cls(
+            user=_user(kafka), apis=apis, brokers=1, deaf=deaf, topics={}, broker=None, groups=()
+        )
+
 
 async def ask_kafka(kafka: KafkaConnection, groups: Iterable[str]) -> KafkaSeen | Away:
     """Look at everything of Kafka that Qala needs, and change nothing."""
@@ -107,7 +116,11 @@ async def _look(
     arguments = kafka.client_args()
     del arguments["bootstrap_servers"]
     connection = await create_conn(host, port, **arguments, request_timeout_ms=_REQUEST_MS)
+    # the client knows, and has no way to ask
+    apis: dict[int, tuple[int, int]] = dict(connection._versions)  # noqa: SLF001
     try:
+        if not tells_rights(apis):
+            return KafkaSeen.too_old(kafka, apis, deaf)
         told = await connection.send(RightsRequest(ALL_TOPICS))
     finally:
         await connection.close()
@@ -123,14 +136,18 @@ async def _look(
     finally:
         await admin.close()
     return KafkaSeen(
-        user=kafka.user if kafka.security.startswith("SASL") else None,
-        apis=dict(connection._versions),  # noqa: SLF001 - the client knows, and has no way to ask
+        user=_user(kafka),
+        apis=apis,
         brokers=len(told.brokers),
         deaf=deaf,
         topics={name: replace(topic, configs=configs.get(name)) for name, topic in topics.items()},
         broker=broker,
         groups=seen_groups,
     )
+
+
+def _user(kafka: KafkaConnection) -> str | None:
+    return kafka.user if kafka.security.startswith("SASL") else None
 
 
 def _topic(told: tuple[Any, ...]) -> TopicSeen | None:

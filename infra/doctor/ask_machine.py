@@ -20,18 +20,25 @@ from schemas.connections import MqttConnection
 
 _MB: Final = 1_000_000
 _PROGRAM_S: Final = 4.0
+_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
+SERVERS: Final = frozenset({"Mosquitto", "Kafka", "InfluxDB"})
+"""Servers; the folder of each in the data folder is its name in small letters."""
 _HERE: Final = frozenset({LOOPBACK, "localhost", "::1"})
 
 
 class MachineSeen(Struct, frozen=True, kw_only=True):
     """What this machine is. ``writable`` is False where the data folder can't be written.
 
+    ``free_mb`` is of the disk under the data folder, which is no disk where ``in_memory``.
+    ``disks`` is the free space (MB) of servers whose folder there is a disk of its own.
     ``java`` is None where there is none; ``native`` says what is missing of the native servers.
     ``synchronised`` is None where the system does not tell.
     """
 
     data: Path
     free_mb: int
+    in_memory: bool = False
+    disks: dict[str, int] = {}
     writable: bool
     memory_mb: int
     open_files: int
@@ -54,7 +61,9 @@ async def ask_machine(data: Path, environ: Mapping[str, str]) -> MachineSeen:
         java = java_major(await _said(str(native.java), "-version"))
     return MachineSeen(
         data=data,
-        free_mb=shutil.disk_usage(there).free // _MB,
+        free_mb=_free_mb(there),
+        in_memory=_in_memory(there),
+        disks=_disks(data),
         writable=os.access(there, os.W_OK | os.X_OK),
         memory_mb=psutil.virtual_memory().available // _MB,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
@@ -93,11 +102,34 @@ def java_major(said: str) -> int | None:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the first above it that is there."""
+    """The folder, or the first above it that is there and may be seen."""
     there = folder.absolute()
-    while not there.exists():
+    while not os.path.exists(there):  # noqa: PTH110 - Path's own fails where it may not look
         there = there.parent
     return there
+
+
+def _free_mb(folder: Path) -> int:
+    return shutil.disk_usage(folder).free // _MB
+
+
+def _disks(data: Path) -> dict[str, int]:
+    folders = {server: data / server.lower() for server in sorted(SERVERS)}
+    return {
+        server: _free_mb(folder) for server, folder in folders.items() if os.path.ismount(folder)
+    }
+
+
+def _in_memory(folder: Path) -> bool:
+    """Whether what is written there lies in memory, as in a container's scratch folder."""
+    real = folder.resolve()
+    above = [
+        (len(Path(one.mountpoint).parts), one.fstype)
+        for one in psutil.disk_partitions(all=True)
+        if real.is_relative_to(one.mountpoint)
+    ]
+    # of those mounted on one place the last one counts
+    return bool(above) and max(reversed(above), key=lambda one: one[0])[1] in _MEMORY
 
 
 async def _synchronised() -> bool | None:

@@ -10,7 +10,7 @@ from infra.devices_file import load_expected_devices
 from infra.doctor.finding import Finding, Findings
 from infra.errors import SettingsError
 from infra.settings import Settings
-from infra.settings_sources import FILE_NAME, unknown_variables
+from infra.settings_sources import FILE_NAME, has_file, unknown_variables
 from ingest.errors import PersonKeyError
 from ingest.persons import KEY_FILE, load_person_key
 from streams import rulefile
@@ -33,7 +33,7 @@ def _variables(found: Findings, environ: Mapping[str, str]) -> None:
     for name, meant in unknown.items():
         found.warning("variables", f"{name} sets nothing", meant)
     if not unknown:
-        file = f"{FILE_NAME} and " if Path(FILE_NAME).exists() else ""
+        file = f"{FILE_NAME} and " if has_file() else ""
         found.ok("variables", f"{file}environment name settings only")
 
 

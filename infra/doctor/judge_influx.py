@@ -28,6 +28,13 @@ def judge_influx(seen: InfluxSeen | Away, influx: InfluxConnection) -> list[Find
     if HTTPStatus.UNAUTHORIZED in {seen.asked[0], seen.readable[0]}:
         _token(found, seen, influx)
         return found.made
+    if seen.no_org:
+        found.problem(
+            "organisation",
+            f"InfluxDB knows no organisation {influx.org} ({seen.no_org})",
+            "set QALA_INFLUX_ORG to the token's organisation (`influx org list` shows it)",
+        )
+        return found.made
     if _database(found, seen, influx):
         _policies(found, seen)
     _rights(found, seen, influx)

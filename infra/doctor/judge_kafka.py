@@ -6,8 +6,9 @@ from typing import Final
 
 from infra.doctor.ask_kafka import GroupSeen, KafkaSeen
 from infra.doctor.finding import Away, Finding, Findings
-from infra.doctor.judge_rights import NAME_USER, judge_rights
+from infra.doctor.judge_rights import NAME_USER, grant, judge_rights
 from infra.doctor.judge_topics import judge_topics
+from infra.doctor.kafka_rights import tells_rights
 from infra.words import count_words
 
 FAR_BEHIND: Final = 10_000
@@ -31,6 +32,8 @@ def judge_kafka(seen: KafkaSeen | Away, *, address: str) -> list[Finding]:
         return found.made
     _servers(found, seen, address)
     _version(found, seen)
+    if not tells_rights(seen.apis):
+        return found.made  # nothing else can be asked of it
     _broker(found, seen)
     judge_topics(found, seen)
     judge_rights(found, seen)
@@ -56,7 +59,7 @@ def _version(found: Findings, seen: KafkaSeen) -> None:
     def newest(api: int) -> int:
         return seen.apis.get(api, (0, -1))[1]
 
-    if newest(_JOIN_GROUP) < _STATIC_MEMBERS:
+    if newest(_JOIN_GROUP) < _STATIC_MEMBERS or not tells_rights(seen.apis):
         found.problem(
             "version",
             "older than Kafka 2.3: a worker can't keep its partitions over a restart",
@@ -116,15 +119,10 @@ def _group(found: Findings, group: GroupSeen, user: str | None) -> None:
         said = f"Kafka can't tell now ({group.refused})"
         found.unknown(check, said, "look again in some seconds")
     elif group.refused:
-        allow = (
-            f"kafka-acls.sh --add --allow-principal User:{user} --operation Describe --group "
-            f"{group.name}"
-        )
         found.unknown(
             check,
             "Kafka does not let us see it",
-            "look with a user that may (docs/securing.md: operator), or: "
-            f"{allow if user else NAME_USER}",
+            f"look with a user that may: {grant('operator') if user else NAME_USER}",
         )
     elif group.state == "Dead" or (not group.members and group.lag is None):
         found.warning(check, "it has never read anything", f"start {stage}")
@@ -151,5 +149,5 @@ def _members(number: int) -> str:
 
 
 def _command(group: str) -> str:
-    """The command whose group it is by default: ``qala-sink-chat`` is `qala sink chat`."""
-    return group.replace("-", " ")
+    """The command whose group it is: ``qala-sink-chat.MESSENGER`` is `qala sink chat`."""
+    return group.partition(".")[0].replace("-", " ")

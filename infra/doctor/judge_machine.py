@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
-from infra.doctor.ask_machine import MachineSeen
+from infra.doctor.ask_machine import SERVERS, MachineSeen
 from infra.doctor.finding import Finding, Findings
 from infra.words import bytes_words, count_words
 
@@ -21,8 +22,18 @@ def judge_machine(
 ) -> list[Finding]:
     """Findings of the part ``machine``; ``elsewhere`` are servers that run on other machines."""
     found = Findings("machine")
-    _space(found, seen, min_free_mb)
-    others = sorted(elsewhere)
+    away = set(elsewhere)
+    if seen.in_memory and away == SERVERS:
+        found.unknown(
+            "space",
+            f"{seen.data} lies in memory, and no server writes there: no disk to look at",
+            "run `df -h` where the servers have their disks",
+        )
+    else:
+        _space(found, seen.data, seen.free_mb, min_free_mb)
+    for server, free_mb in seen.disks.items():
+        _space(found, seen.data / server.lower(), free_mb, min_free_mb)
+    others = sorted(away - seen.disks.keys())
     if others:
         found.unknown(
             "space elsewhere",
@@ -43,16 +54,16 @@ def judge_machine(
     return found.made
 
 
-def _space(found: Findings, seen: MachineSeen, min_free_mb: int) -> None:
-    free = f"{_size(seen.free_mb)} free at {seen.data}"
-    if seen.free_mb < min_free_mb:
+def _space(found: Findings, folder: Path, free_mb: int, min_free_mb: int) -> None:
+    free = f"{_size(free_mb)} free at {folder}"
+    if free_mb < min_free_mb:
         found.problem(
             "space",
             f"{free}, and there should be {_size(min_free_mb)} (min_free_mb)",
-            f"see what is large with `du -sh {seen.data}/*`, make room on that disk, or move the "
+            f"see what is large with `du -sh {folder}/*`, make room on that disk, or move the "
             "folder to a larger one and name it with --data; a full disk stops every server",
         )
-    elif seen.free_mb < 2 * min_free_mb:
+    elif free_mb < 2 * min_free_mb:
         found.warning(
             "space", f"{free}, less than twice min_free_mb", "make room before it is needed"
         )

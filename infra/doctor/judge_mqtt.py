@@ -42,7 +42,8 @@ def judge_mqtt(
             "allow reading and writing qala/doctor/# to this user in the broker's access list",
         )
     else:
-        _window(found, seen.trial)
+        if seen.trial.kept:
+            _window(found, seen.trial)
         _queue(found, seen.trial, conf)
         _payload(found, seen.trial)
     _dropped(found, seen)
@@ -117,6 +118,15 @@ def _window(found: Findings, seen: TrialSeen) -> None:
 
 
 def _queue(found: Findings, seen: TrialSeen, conf: Mapping[str, str] | None) -> None:
+    if not seen.kept:
+        found.problem(
+            "queue limit",
+            f"took {count_words(seen.sent)} messages for a client that was away, and kept none: "
+            "what comes while a bridge is away is lost",
+            "let the broker keep sessions and queue messages for clients that are away "
+            f"(Mosquitto: max_queued_messages 1000000 {_RESTART})",
+        )
+        return
     if seen.kept < seen.sent:
         found.problem(
             "queue limit",

@@ -13,12 +13,6 @@ from infra.doctor.finding import Findings
 from schemas import topics
 
 _PAGE: Final = "docs/securing.md"
-_GRANT: Final = (
-    "kafka-acls.sh --add --allow-principal User:{} --resource-pattern-type prefixed --topic qala. "
-    "--operation Read --operation Write --operation DescribeConfigs"
-)
-
-
 NAME_USER: Final = "name a user that may, in QALA_KAFKA_SECURITY, _USER and _PASSWORD"
 """The mend where Kafka does not know who we are."""
 
@@ -44,6 +38,14 @@ NEEDS: Final[dict[str, Needs]] = {
     ),
 }
 """What each stage does; `infra/deploy/kafka/acls.sh` allows the same."""
+
+
+def grant(user: str) -> str:
+    """The mend of a right that ``user`` should have: what gives each user its own, and no more."""
+    return (
+        f"take the user '{user}' of {_PAGE}, and let a super user run "
+        "`infra/deploy/kafka/acls.sh HOST:PORT admin.properties`, which gives each its rights"
+    )
 
 
 def judge_rights(found: Findings, seen: KafkaSeen) -> None:
@@ -103,4 +105,4 @@ def _grant(seen: KafkaSeen) -> str:
     # never a right for ANONYMOUS: that is whoever reaches the port
     if seen.user is None:
         return f"{NAME_USER} ({_PAGE})"
-    return _GRANT.format(seen.user)
+    return grant("' or '".join(NEEDS))

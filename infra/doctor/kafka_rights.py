@@ -6,6 +6,7 @@ aiokafka speaks versions up to 5. The form is that of Kafka's ``MetadataRequest.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -14,6 +15,8 @@ from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 READ: Final = 3
 WRITE: Final = 4
 _NOT_TOLD: Final = -(2**31)
+_METADATA: Final = 3
+_VERSION: Final = 8
 
 
 def allows(operations: int, operation: int) -> bool:
@@ -21,9 +24,15 @@ def allows(operations: int, operation: int) -> bool:
     return operations == _NOT_TOLD or bool(operations & (1 << operation))
 
 
+def tells_rights(apis: Mapping[int, tuple[int, int]]) -> bool:
+    """Whether a broker speaks this version (Kafka 2.3 and later): aiokafka fails where not."""
+    oldest, newest = apis.get(_METADATA, (0, -1))
+    return oldest <= _VERSION <= newest
+
+
 class _Answer(Response):  # type: ignore[misc] # aiokafka ships no types
-    API_KEY: ClassVar[int] = 3
-    API_VERSION: ClassVar[int] = 8
+    API_KEY: ClassVar[int] = _METADATA
+    API_VERSION: ClassVar[int] = _VERSION
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (
@@ -63,8 +72,8 @@ class _Answer(Response):  # type: ignore[misc] # aiokafka ships no types
 
 
 class _Question(RequestStruct):  # type: ignore[misc] # aiokafka ships no types
-    API_KEY: ClassVar[int] = 3
-    API_VERSION: ClassVar[int] = 8
+    API_KEY: ClassVar[int] = _METADATA
+    API_VERSION: ClassVar[int] = _VERSION
     RESPONSE_TYPE = _Answer
     SCHEMA = Schema(
         ("topics", Array(String("utf-8"))),
@@ -77,7 +86,7 @@ class _Question(RequestStruct):  # type: ignore[misc] # aiokafka ships no types
 class RightsRequest(Request[_Question]):  # type: ignore[misc] # aiokafka ships no types
     """Brokers, partitions and rights of the topics named; none of them is made by asking."""
 
-    API_KEY: ClassVar[int] = 3
+    API_KEY: ClassVar[int] = _METADATA
 
     def __init__(self, topics: tuple[str, ...]) -> None:
         """Ask about ``topics``, whether they are there or not."""

@@ -7,7 +7,6 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
-from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from infra.doctor.ask_influx import ask_influx
@@ -16,7 +15,7 @@ from infra.doctor.ask_machine import ask_machine, broker_conf, is_here
 from infra.doctor.ask_mqtt import BrokerSeen, ask_mqtt, ask_stored
 from infra.doctor.ask_stages import ask_stages
 from infra.doctor.check_settings import check_settings
-from infra.doctor.finding import Away, Finding, in_order
+from infra.doctor.finding import Away, Finding, Findings, in_order
 from infra.doctor.judge_bridges import absent_bridges, judge_bridges, waiting_messages
 from infra.doctor.judge_clocks import judge_clocks
 from infra.doctor.judge_influx import judge_influx
@@ -27,7 +26,6 @@ from infra.doctor.judge_stages import judge_stages
 from infra.doctor.watch_log import LogWatched, watch_log
 from infra.settings import Settings
 from schemas.connections import KafkaConnection, MqttConnection
-from schemas.errors import ConnectionSettingError
 
 _PATIENCE_S: Final = 8.0
 """How long one server may take for all that is asked of it."""
@@ -50,7 +48,7 @@ async def examine(
     """
     data = settings.data.resolve()
     bridge = settings.stage("bridge")
-    groups = [settings.stage(table).group for table in ("streams", "sink.influx", "sink.chat")]
+    groups = _groups(settings)
     # long enough for a tick of each bridge, whenever its last one was
     watch_s = min(max(2.5 * bridge.tick_s, 1.0), _PATIENCE_S - 3)
     expiry_s = bridge.session_expiry_s
@@ -59,25 +57,49 @@ async def examine(
         _patiently("Kafka", ask_kafka(settings.kafka, groups)),
         _log(settings.kafka, watch_s, now_ms),
         _patiently("InfluxDB", ask_influx(settings.influx, now_ms)),
-        ask_machine(data, environ),
-        ask_stages(data),
+        _patiently("this machine", ask_machine(data, environ)),
+        _patiently("the data folder", ask_stages(data)),
     )
     broker = await _with_queue(settings.mqtt, broker, log)
     conf = broker_conf(data, settings.mqtt)
+    if isinstance(machine, Away):
+        of_machine, synchronised = _unseen("machine", machine), None
+    else:
+        min_free_mb, synchronised = settings.min_free_mb, machine.synchronised
+        of_machine = judge_machine(machine, min_free_mb=min_free_mb, elsewhere=_elsewhere(settings))
     return in_order(
         [
             *check_settings(settings, environ),
-            *judge_machine(
-                machine, min_free_mb=settings.min_free_mb, elsewhere=_elsewhere(settings)
-            ),
+            *of_machine,
             *judge_mqtt(broker, conf, address=str(settings.mqtt), session_expiry_s=expiry_s),
             *judge_kafka(kafka, address=str(settings.kafka)),
             *judge_influx(influx, settings.influx),
-            *judge_clocks(log, influx, synchronised=machine.synchronised),
+            *judge_clocks(log, influx, synchronised=synchronised),
             *judge_bridges(broker, log),
-            *judge_stages(stages),
+            *(_unseen("stages", stages) if isinstance(stages, Away) else judge_stages(stages)),
         ]
     )
+
+
+def _groups(settings: Settings) -> list[str]:
+    """In which groups the stages read; the chat sink has one for each messenger."""
+    # loads every messenger that Apprise knows
+    from sinks.channel_stage import group_of  # noqa: PLC0415
+    from sinks.chat import channels_of  # noqa: PLC0415
+    from sinks.errors import ChatUrlError  # noqa: PLC0415
+
+    groups = [settings.stage(table).group for table in ("streams", "sink.influx")]
+    chat = settings.stage("sink.chat", urls=list(settings.chat.urls))
+    try:
+        return groups + [group_of(chat, channel.name) for channel in channels_of(chat)]
+    except ChatUrlError:  # told with the settings
+        return groups
+
+
+def _unseen(part: str, why: Away) -> list[Finding]:
+    found = Findings(part)
+    found.unknown(part, why.what, why.mend)
+    return found.made
 
 
 async def _with_queue(
@@ -92,6 +114,7 @@ async def _with_queue(
 
 
 async def _patiently(server: str, asking: Awaitable[_T | Away]) -> _T | Away:
+    """What was asked, or why it is not known: one part never takes the others down."""
     try:
         async with asyncio.timeout(_PATIENCE_S):
             return await asking
@@ -99,6 +122,11 @@ async def _patiently(server: str, asking: Awaitable[_T | Away]) -> _T | Away:
         return Away(
             f"{server} has not answered everything within {_PATIENCE_S:.0f} s",
             "see its log and its load; where it hangs, restart it",
+        )
+    except Exception as exc:  # noqa: BLE001 - whatever a client raises at an odd server
+        return Away(
+            f"looking at {server} failed ({type(exc).__name__}: {exc})",
+            "see whether its version is one that Qala is tested with (docs/securing.md)",
         )
 
 
@@ -108,8 +136,8 @@ async def _log(
     try:
         async with asyncio.timeout(_PATIENCE_S):
             return await watch_log(kafka, watch_s=watch_s, now_ms=now_ms)
-    except (KafkaError, OSError, TimeoutError, ConnectionSettingError):
-        return None  # what is wrong is found where Kafka itself is asked
+    except Exception:  # noqa: BLE001 - what is wrong is found where Kafka itself is asked
+        return None
 
 
 def _elsewhere(settings: Settings) -> list[str]:

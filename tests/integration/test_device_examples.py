@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ import pytest_asyncio
 from infra.provision import provision_kafka
 from infra.servers import ServerPorts, native_servers
 from schemas.connections import KafkaConnection, MqttConnection
+from schemas.topics import KINDS
 from tests.support.bridges import Log, bridging, reading_log
 from tests.support.servers import RunningServer
 from tests.support.waiting import eventually
@@ -68,18 +70,24 @@ async def test_the_shell_example_sends_each_number_and_says_when_it_comes_and_go
     assert {one.boot for one in (*readings, *statuses)} == {statuses[0].boot}
 
 
-async def test_the_first_command_of_the_page_sends_a_reading(
+async def test_the_commands_of_the_page_send_its_readings(
     mqtt, log_servers, tmp_path: Path
 ) -> None:
     page = EXAMPLES.parents[1] / "devices.md"
-    command = page.read_text(encoding="utf-8").split("```sh\n")[1].split("```")[0]
+    blocks = re.findall(r"```sh\n(.+?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    wanted = [one for one in blocks if "mosquitto_pub -V" in one or one.startswith("send ")]
+    command = "".join(wanted)
     (tmp_path / "mosquitto_pub").write_text(f"-h {mqtt.host}\n-p {mqtt.port}\n")
     environ = os.environ | {"XDG_CONFIG_HOME": str(tmp_path)}
     async with bridging(mqtt, log_servers, id="example-1"), reading_log(log_servers) as log:
         process = await asyncio.create_subprocess_exec("bash", "-ec", command, env=environ)
         assert await process.wait() == 0
-        (line,) = await log.lines_of("hall-1", 1)
-    assert (line.device, line.reading.celsius, line.at) == ("t-1", 21.4, None)
+        lines = await log.lines_of("hall-1", len(wanted) - 1)  # one block only sets up
+        assert not log.letters("hall-1")
+    first = next(line for line in lines if line.device == "t-1")
+    assert (first.reading.celsius, first.at) == (21.4, None)
+    assert {line.kind for line in lines} == set(KINDS)
+    assert [line.status.state for line in lines if line.status] == ["online"]
 
 
 async def test_the_python_example_loses_nothing_while_the_broker_is_away(

@@ -15,6 +15,8 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 
+from infra.doctor.ask_kafka import KafkaSeen, ask_kafka
+from infra.doctor.ask_mqtt import BrokerSeen, ask_mqtt
 from ingest import MqttOptions, connect_mqtt
 from ingest.errors import MqttError
 from schemas.topics import STATE, TELEMETRY
@@ -28,8 +30,8 @@ pytestmark = pytest.mark.timeout(120)
 STAGES = {
     "bridge": (("bridge", "--id", "secured"), "bridge"),
     "streams": (("streams",), "streams"),
-    "sink-influx": (("sink", "influx"), "sinks"),
-    "sink-chat": (("sink", "chat"), "sinks"),
+    "sink-influx": (("sink", "influx"), "sink-influx"),
+    "sink-chat": (("sink", "chat"), "sink-chat"),
 }
 OWN = "hall-1/thermometer/t-1"
 OTHER = "hall-1/thermometer/t-2"
@@ -172,6 +174,49 @@ async def test_a_device_with_a_bridges_client_id_does_not_get_its_session(
     assert "waiting" not in (city.data / "logs" / "bridge.log").read_text()
 
 
+async def test_a_bridges_queue_outlives_whoever_looks_and_a_restart_of_the_broker(
+    city: SecuredCity,
+) -> None:
+    bridge = city.mqtt_connection("bridge", city.password("mqtt-bridge"), "bridges")
+    away = MqttOptions(client_id="qala-bridge-away", clean_start=False, session_expiry_s=600)
+    link = await connect_mqtt(bridge, away)
+    await link.subscribe([f"qala/v1/{OWN}/telemetry"])
+    await link.disconnect()
+    await publish(city, f"{OWN}/telemetry", reading(400))
+
+    doctor = city.mqtt_connection("doctor", city.password("mqtt-doctor"), "doctor")
+    taker = await connect_mqtt(doctor, MqttOptions(client_id=away.client_id, clean_start=True))
+    await taker.disconnect(end_session=True)
+    with pytest.raises(MqttError, match="NOT_AUTHORIZED"):
+        await connect_mqtt(
+            city.mqtt_connection("doctor", city.password("mqtt-doctor"), "bridges"), away
+        )
+    await city.mosquitto.restart()
+
+    waited: list[mqtt5.PublishPacket] = []
+    back = await connect_mqtt(bridge, away, on_publish=waited.append)
+    assert back.session_present
+    await back.unsubscribe(["none"])  # what waited comes before its answer
+    assert len(waited) == 1
+    assert b'"seq": 400' in waited[0].payload
+    await back.disconnect(end_session=True)
+
+
+async def test_doctor_and_stages_read_what_the_page_makes_for_them(city: SecuredCity) -> None:
+    """All that a user of a stage's own must be able to read, and the figures of the broker."""
+    assert (city.secrets / "ca.crt").stat().st_mode & 0o044 == 0o044
+    doctor = city.mqtt_connection("doctor", city.password("mqtt-doctor"), "doctor")
+    seen = await ask_mqtt(doctor, session_expiry_s=600)
+    assert isinstance(seen, BrokerSeen)
+    assert "qala-bridge-secured" in seen.claims
+    assert (seen.trial.kept, seen.trial.denied) == (seen.trial.sent, None)
+    kafka = await ask_kafka(city.kafka_connection("operator"), ["qala-streams"])
+    assert isinstance(kafka, KafkaSeen)
+    assert kafka.broker is not None
+    assert kafka.broker["auto.create.topics.enable"] == "false"
+    assert kafka.groups[0].state == "Stable"
+
+
 @pytest.mark.parametrize("device", ["", "hall-9/thermometer/t-9"], ids=["nobody", "unknown"])
 async def test_who_has_no_password_is_not_let_in(city: SecuredCity, device: str) -> None:
     arguments = ("-V", "5", "-t", "a", "-m", "b")
@@ -181,7 +226,7 @@ async def test_who_has_no_password_is_not_let_in(city: SecuredCity, device: str)
 
 
 async def test_kafka_gives_each_stage_what_it_uses_and_no_more(city: SecuredCity) -> None:
-    for user, topic in {"sinks": TELEMETRY, "operator": TELEMETRY, "bridge": STATE}.items():
+    for user, topic in {"sink-influx": TELEMETRY, "operator": TELEMETRY, "bridge": STATE}.items():
         async with AIOKafkaProducer(**city.kafka_connection(user).client_args()) as producer:
             with pytest.raises(TopicAuthorizationFailedError):
                 await producer.send_and_wait(topic, b"", partition=0)
@@ -201,9 +246,9 @@ WRONG: dict[str, tuple[str, str, dict[str, str], str]] = {
         "bridge --id r4", "bridge", {"QALA_MQTT_URL": "mqtts://nobody:wrong@localhost:{bridges}"},
         "check the user and the password in QALA_MQTT_URL"),
     "no authority for Kafka": (
-        "bridge", "bridge", {"QALA_KAFKA_CA": ""}, UNKNOWN_CA + "QALA_KAFKA_CA"),
+        "bridge --id r5", "bridge", {"QALA_KAFKA_CA": ""}, UNKNOWN_CA + "QALA_KAFKA_CA"),
     "wrong password for Kafka": (
-        "bridge", "bridge", {"QALA_KAFKA_PASSWORD": "wrong"},
+        "bridge --id r6", "bridge", {"QALA_KAFKA_PASSWORD": "wrong"},
         "refuses user 'bridge' or its password; check QALA_KAFKA_USER"),
     "unknown user for Kafka": (
         "streams", "streams", {"QALA_KAFKA_USER": "nobody"}, "refuses user 'nobody'"),
@@ -211,17 +256,17 @@ WRONG: dict[str, tuple[str, str, dict[str, str], str]] = {
         "streams", "streams", {"QALA_KAFKA_MECHANISM": "SCRAM-SHA-256"},
         "does not offer SCRAM-SHA-256; set QALA_KAFKA_MECHANISM"),
     "wrong password of the InfluxDB sink": (
-        "sink influx", "sinks", {"QALA_KAFKA_PASSWORD": "wrong"}, "refuses user 'sinks'"),
+        "sink influx", "sink-influx", {"QALA_KAFKA_PASSWORD": "wrong"}, "refuses user 'sinks'"),
     "wrong token": (
-        "sink influx", "sinks", {"QALA_INFLUX_TOKEN": "sinks:wrong"},
+        "sink influx", "sink-influx", {"QALA_INFLUX_TOKEN": "sinks:wrong"},
         "InfluxDB refuses the token; check QALA_INFLUX_TOKEN"),
     "token that may not write": (
-        "sink influx", "sinks", {"QALA_INFLUX_TOKEN": "{reader}"},
+        "sink influx", "sink-influx", {"QALA_INFLUX_TOKEN": "{reader}"},
         "InfluxDB lets this token not write to qala/raw; check QALA_INFLUX_TOKEN"),
     "no authority for InfluxDB": (
-        "sink influx", "sinks", {"QALA_INFLUX_CA": ""}, UNKNOWN_CA + "QALA_INFLUX_CA"),
+        "sink influx", "sink-influx", {"QALA_INFLUX_CA": ""}, UNKNOWN_CA + "QALA_INFLUX_CA"),
     "InfluxDB without TLS": (
-        "sink influx", "sinks", {"QALA_INFLUX_URL": "http://localhost:{influx}"},
+        "sink influx", "sink-influx", {"QALA_INFLUX_URL": "http://localhost:{influx}"},
         "speaks TLS on this port; write https:// into QALA_INFLUX_URL"),
     "worker with the bridge's rights": (
         "streams", "bridge", {}, "gives user 'bridge' no right on topic qala."),

@@ -37,7 +37,7 @@ class SecuredCity:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.secrets = data / "secrets"
-        names = ("devices", "bridges", "kafka", "broker", "controller", "influx")
+        names = ("devices", "bridges", "doctor", "kafka", "broker", "controller", "influx")
         self.ports = dict.fromkeys(names, 0)
         while len(set(self.ports.values())) < len(names):
             self.ports = {name: free_port() for name in names}
@@ -45,6 +45,7 @@ class SecuredCity:
             self.secrets,
             {
                 "mqtt.example.org:8884": f"localhost:{self.ports['bridges']}",
+                "mqtt.example.org:8885": f"localhost:{self.ports['doctor']}",
                 "kafka.example.org:9094": f"localhost:{self.ports['kafka']}",
                 "influx.example.org:8086": f"localhost:{self.ports['influx']}",
                 "machine influx.example.org": "machine localhost",
@@ -80,7 +81,7 @@ class SecuredCity:
         return (self.secrets / f"{user}.password").read_text(encoding="utf-8").strip()
 
     def environ(self, stage: str) -> dict[str, str]:
-        """What the page says for a stage (``bridge``, ``streams``, ``sinks``, …)."""
+        """What the page says for a stage (``bridge``, ``streams``, ``sink-influx``, …)."""
         lines = (self.secrets / f"{stage}.env").read_text(encoding="utf-8").splitlines()
         return dict(line.split("=", 1) for line in lines)
 
@@ -106,12 +107,12 @@ class SecuredCity:
         )
 
     def mqtt_connection(self, user: str, password: str, port: str = "devices") -> MqttConnection:
-        """MQTT as ``user``, on the port of ``devices`` or of ``bridges``."""
+        """MQTT as ``user``, on the port of ``devices``, of ``bridges`` or of ``doctor``."""
         url = f"mqtts://{quote(user, safe='')}:{password}@localhost:{self.ports[port]}"
         return MqttConnection(url=SecretStr(url), ca=self.secrets / "ca.crt")
 
     async def add_mqtt_user(self, file: str, user: str, password: str) -> None:
-        """Give ``user`` a password in ``devices.passwd`` or ``bridges.passwd``, while it runs."""
+        """Give ``user`` a password in the password file of a listener, while it runs."""
         process = await asyncio.create_subprocess_exec(
             *("mosquitto_passwd", "-b", str(self.secrets / file), user, password)
         )
@@ -167,13 +168,16 @@ class SecuredCity:
 
         async def prepare() -> None:
             folder.mkdir(exist_ok=True)
-            for acl in ("devices.acl", "bridges.acl"):
+            for acl in ("devices.acl", "bridges.acl", "doctor.acl"):
                 (self.secrets / acl).write_bytes((DEPLOY / "mosquitto" / acl).read_bytes())
             text = (DEPLOY / "mosquitto" / "mosquitto.conf").read_text(encoding="utf-8")
             text = text.replace("/etc/mosquitto/qala", str(self.secrets))
-            text = text.replace("/mosquitto/data", str(folder))
-            text = text.replace("listener 8883", f"listener {self.ports['devices']} {LOOPBACK}")
-            text = text.replace("listener 8884", f"listener {self.ports['bridges']} {LOOPBACK}")
+            # the folder that the page has made for it
+            text = text.replace(" /var/lib/mosquitto/\n", f" {folder}/\n")
+            for theirs, ours in ((8883, "devices"), (8884, "bridges"), (8885, "doctor")):
+                text = text.replace(
+                    f"listener {theirs}\n", f"listener {self.ports[ours]} {LOOPBACK}\n"
+                )
             user = pwd.getpwuid(os.geteuid()).pw_name
             config = folder / "mosquitto.conf"
             config.write_text(f"user {user}\n{text}", encoding="utf-8")

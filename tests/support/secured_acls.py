@@ -30,6 +30,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--resource-pattern-type", default="literal")
     parser.add_argument("--topic", default=[], action="append")
     parser.add_argument("--group", default=[], action="append")
+    parser.add_argument("--cluster", action="store_true")
     return parser.parse_args()
 
 
@@ -40,6 +41,7 @@ def _operation(name: str) -> AclOperation:
 def _bindings(wanted: argparse.Namespace) -> list[AclBinding]:
     resources = [(ResourceType.TOPIC, name) for name in wanted.topic]
     resources += [(ResourceType.GROUP, name) for name in wanted.group]
+    resources += [(ResourceType.BROKER, "kafka-cluster")] if wanted.cluster else []
     return [
         AclBinding(
             *(kind, name, ResourcePatternType[wanted.resource_pattern_type.upper()]),

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import ssl
+import sys
 import time
 from collections import deque
 from itertools import islice
@@ -15,7 +16,7 @@ from typing import Any
 
 import aiomqtt
 
-SITE, DEVICE = os.environ["SITE"], os.environ["DEVICE"]
+SITE, DEVICE = os.environ.get("SITE"), os.environ.get("DEVICE")
 TOPIC = f"qala/v1/{SITE}/thermometer/{DEVICE}"
 SENSOR = Path(os.environ.get("SENSOR", "/sys/class/thermal/thermal_zone0/temp"))
 INTERVAL_S = float(os.environ.get("INTERVAL_S", "5"))
@@ -66,10 +67,27 @@ def status(state: str, readings: Readings) -> str:
     return json.dumps({"state": state, "ts": now_ms(), "boot": readings.boot})
 
 
+class SensorError(Exception):
+    """The sensor gives no value; the message says what to do."""
+
+
+def measured() -> float:
+    """What the sensor says, in °C; the kernel gives thousandths of a degree."""
+    try:
+        return int(SENSOR.read_text()) / 1000
+    except OSError as error:
+        raise SensorError(f"no sensor {SENSOR} ({error.strerror}); name a file by SENSOR") from None
+    except ValueError:
+        raise SensorError(f"{SENSOR} holds no whole number; 21400 would be 21.4 °C") from None
+
+
 async def measure(readings: Readings) -> None:
-    """Measure for ever; the kernel gives thousandths of a degree."""
+    """Measure for ever; a sensor that fails meanwhile is asked again."""
     while True:
-        readings.add(int(await asyncio.to_thread(SENSOR.read_text)) / 1000)
+        try:
+            readings.add(await asyncio.to_thread(measured))
+        except SensorError as error:
+            print(error, flush=True)
         await asyncio.sleep(INTERVAL_S)
 
 
@@ -109,13 +127,20 @@ async def talk(client: aiomqtt.Client, readings: Readings) -> None:
 
 
 async def main() -> None:
-    """Measure and send until SIGTERM."""
+    """Measure and send until SIGTERM or Ctrl-C."""
     readings = Readings()
     both = asyncio.gather(measure(readings), send(readings))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, both.cancel)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, both.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await both
 
 
 if __name__ == "__main__":
+    if not (SITE and DEVICE):
+        sys.exit("which device is it? Set SITE and DEVICE, for example SITE=hall-1 DEVICE=t-1")
+    try:
+        measured()  # a sensor that is not there is told before anything is sent
+    except SensorError as error:
+        sys.exit(str(error))
     asyncio.run(main())

@@ -19,7 +19,9 @@ allow streams --operation Read --topic qala.telemetry.v1 --topic qala.state.v1
 allow streams --operation Write --topic qala.rollups.v1 --topic qala.alerts.v1 \
   --topic qala.devices.v1 --topic qala.dead-letters.v1 --topic qala.state.v1
 
-allow sinks --operation Read --group qala-sink-influx --group qala-sink-chat
+allow sinks --operation Read --group qala-sink-influx
+# one for each messenger: qala-sink-chat.NAME
+allow sinks --operation Read --resource-pattern-type prefixed --group qala-sink-chat
 allow sinks --operation Read --topic qala.telemetry.v1 --topic qala.rollups.v1 \
   --topic qala.alerts.v1 --topic qala.devices.v1 --topic qala.dead-letters.v1 --topic qala.chat.v1
 allow sinks --operation Write --topic qala.dead-letters.v1 --topic qala.chat.v1
@@ -28,3 +30,4 @@ allow sinks --operation Write --topic qala.dead-letters.v1 --topic qala.chat.v1
 allow operator --operation Read --operation DescribeConfigs --resource-pattern-type prefixed \
   --topic qala.
 allow operator --operation Describe --resource-pattern-type prefixed --group qala-
+allow operator --operation DescribeConfigs --cluster

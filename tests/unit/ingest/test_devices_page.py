@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,14 +17,34 @@ from ingest.clocks import WrongClocks
 from ingest.decode import PayloadDecoder, origin_of
 from schemas.deadletters import Reason
 from schemas.envelope import Line, decode_envelope
-from schemas.measurements import TAG_FIELDS, fields_of
+from schemas.measurements import DAY_S, DEFAULT_POLICY, POLICIES, TAG_FIELDS, fields_of
 from schemas.readings import KIND_OF_TYPE, READING_STRUCTS
 from schemas.topics import CHANNELS, KINDS, DeviceTopic, parse_mqtt_topic
 from tests.support.sketch import Published, run_sketch
 
 PAGE = (Path(__file__).parents[3] / "docs" / "devices.md").read_text(encoding="utf-8")
-PAYLOADS = [json.loads(block) for block in re.findall(r"```json\n(.+?)```", PAGE, re.DOTALL)]
-READINGS = [payload for payload in PAYLOADS if "type" in payload]
+BLOCKS = re.findall(r"```sh\n(.+?)```", PAGE, re.DOTALL)
+SET_UP = next(block for block in BLOCKS if "send()" in block)
+# instead of a broker: the topic and the payload of each message, as the page's commands make them
+STAND_IN = 'mosquitto_pub() { echo "$*" | grep -o "qala/v1/[^ ]*"; tr -d "\\n"; echo; }\n'
+
+
+def _sent() -> list[tuple[DeviceTopic, dict[str, Any]]]:
+    """What the examples of payloads publish, run by a shell as they stand."""
+    blocks = [block for block in BLOCKS if "<<END" in block]
+    done = subprocess.run(
+        ["/bin/bash", "-euc", "".join((STAND_IN, SET_UP, *blocks))],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    said = iter(done.stdout.splitlines())
+    return [
+        (parse_mqtt_topic(topic), json.loads(payload))
+        for topic, payload in zip(said, said, strict=True)
+    ]
+
+
+SENT = _sent()
+READINGS = [payload for _, payload in SENT if "type" in payload]
 NOT_OF_DEVICES = {Reason.NOT_FOLDED, Reason.REFUSED_BY_INFLUXDB, Reason.NOT_A_RECORD}
 
 
@@ -32,9 +56,13 @@ def taken(topic: DeviceTopic, payload: str, rx_us: int) -> list[Line]:
     return decode_envelope(b"".join(decoded.lines))
 
 
-@pytest.mark.parametrize("payload", READINGS, ids=lambda payload: payload["type"])
-def test_an_example_is_a_reading_with_every_field_of_its_type(payload):
-    topic = DeviceTopic("hall-1", KIND_OF_TYPE[payload["type"]], "d-1", "telemetry")
+def _ids(example: object) -> str | None:
+    return example.get("type", "status") if isinstance(example, dict) else ""
+
+
+@pytest.mark.parametrize("topic,payload", [one for one in SENT if "type" in one[1]], ids=_ids)
+def test_an_example_is_a_reading_with_every_field_of_its_type(topic, payload):
+    assert (topic.kind, topic.channel) == (KIND_OF_TYPE[payload["type"]], "telemetry")
     (line,) = taken(topic, json.dumps(payload), payload["ts"] * 1000)
     assert line.at is None
     assert line.reading == msgspec.convert(
@@ -46,10 +74,41 @@ def test_an_example_is_a_reading_with_every_field_of_its_type(payload):
 
 def test_there_is_an_example_of_each_type_and_one_of_a_status():
     assert [payload["type"] for payload in READINGS] == list(READING_STRUCTS)
-    (status,) = [payload for payload in PAYLOADS if "type" not in payload]
-    (line,) = taken(DeviceTopic("hall-1", "desk", "d-1", "status"), json.dumps(status), 10**15)
+    ((topic, status),) = [(topic, payload) for topic, payload in SENT if "type" not in payload]
+    (line,) = taken(topic, json.dumps(status), 10**15)
     assert line.status is not None
     assert line.status.firmware == "1.4.2"
+
+
+def test_the_examples_are_of_now_so_that_raw_rows_take_them_whenever_they_are_tried():
+    now_ms = time.time() * 1000
+    assert len({topic for topic, _ in SENT}) == len(SENT)
+    for _, payload in SENT:
+        assert now_ms - payload["ts"] < (POLICIES[DEFAULT_POLICY].keep_s or 0) * 1000
+        assert payload.get("seq", 0) == 0
+    assert not re.search(r"\b1[67]\d{11}\b", PAGE), "a fixed time expires as the page grows old"
+
+
+def test_the_page_says_how_old_a_reading_may_be_to_be_stored():
+    days = (POLICIES[DEFAULT_POLICY].keep_s or 0) // DAY_S
+    assert PAGE.count(f"{days} days old") + PAGE.count(f"older than {days} days") >= 2
+
+
+@pytest.mark.parametrize(
+    "environ,told",
+    [
+        ({"DEVICE": "t-1"}, "Set SITE and DEVICE"),
+        ({"SITE": "hall-1", "DEVICE": "t-1", "SENSOR": "nowhere"}, "name a file by SENSOR"),
+    ],
+)
+def test_the_python_example_without_what_it_needs_ends_with_one_line(environ, told):
+    example = Path(__file__).parents[3] / "docs" / "examples" / "devices" / "thermometer.py"
+    done = subprocess.run(
+        [sys.executable, str(example)], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", READING_STRUCTS)

@@ -6,21 +6,29 @@ set -eu
 umask 077
 passwords=/mosquitto/data/passwords
 listeners=/mosquitto/data/listeners
-mkdir -p "$passwords" "$listeners"
+client=/mosquitto/data/health
+mkdir -p "$passwords" "$listeners" "$client"
 
+# Hashed from a file: what stands on a command line is seen by every process.
 write() { # file, then user and password in turn
   file=$passwords/$1
   shift
   rm -f "$file.new"
   : >"$file.new"
   while [ $# -gt 0 ]; do
-    mosquitto_passwd -b "$file.new" "$1" "$2"
+    printf '%s:%s\n' "$1" "$2" >>"$file.new"
     shift 2
   done
+  [ ! -s "$file.new" ] || mosquitto_passwd -U "$file.new" # it fails on a file without users
   mv "$file.new" "$file"
 }
 
-write bridges bridge "$MQTT_BRIDGE_PASSWORD" doctor "$MQTT_DOCTOR_PASSWORD"
+# The health check has a password of its own, made at each start; mosquitto_sub reads it there.
+health=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+printf '%s\n' "-u health" "-P $health" >"$client/mosquitto_sub"
+
+write bridges bridge "$MQTT_BRIDGE_PASSWORD"
+write inside doctor "$MQTT_DOCTOR_PASSWORD" health "$health"
 if [ -n "${SIMULATOR_PASSWORD:-}" ]; then
   write simulator simulator "$SIMULATOR_PASSWORD"
 else

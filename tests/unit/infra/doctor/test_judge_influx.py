@@ -86,6 +86,12 @@ def test_a_sinks_own_user_leaves_the_database_unseen():
     assert (found.check, found.state) == ("database", "unknown")
 
 
+def test_an_organisation_that_is_not_known_is_the_only_finding():
+    found = only(no_org='organization name "x" not found', kept_s={}, writes={"raw": (404, "x")})
+    assert (found.check, found.state) == ("organisation", "problem")
+    assert "QALA_INFLUX_ORG" in str(found.mend)
+
+
 def test_versions_are_judged():
     assert only(version=(1, 7), said="1.7.1").state == "problem"
     assert only(version=(3, 0), said="3.0").state == "warning"

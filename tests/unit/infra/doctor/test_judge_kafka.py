@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+import asyncio
+import re
+import struct
 from pathlib import Path
 
 import pytest
+from aiokafka.protocol.metadata import MetadataResponse_v5
 from msgspec.structs import replace
 
-from infra.doctor.ask_kafka import GroupSeen, KafkaSeen, TopicSeen
+from infra.doctor.ask_kafka import GroupSeen, KafkaSeen, TopicSeen, ask_kafka
 from infra.doctor.finding import Away, Finding
 from infra.doctor.judge_kafka import judge_kafka
 from infra.doctor.judge_rights import NEEDS, Needs
 from infra.doctor.kafka_rights import READ, WRITE, allows
 from infra.provision import topic_configs
+from schemas.connections import KafkaConnection
 from schemas.topics import ALERTS, ALL_TOPICS, DEAD_LETTERS, DEVICES, STATE, TELEMETRY
 
 ROOT = Path(__file__).parents[4]
 APIS = {1: (4, 17), 3: (0, 13), 11: (0, 9), 60: (0, 2)}
+METADATA = 3
 BROKER = {
     "auto.create.topics.enable": "false",
     "group.min.session.timeout.ms": "6000",
@@ -148,7 +154,7 @@ def test_a_right_that_every_stage_needs_is_a_problem():
     found = only(seen(topic(DEAD_LETTERS, may_write=False)))
     assert found.state == "problem"
     assert f"streams may not write {DEAD_LETTERS}" in found.what
-    assert "--allow-principal User:qala" in str(found.mend)
+    assert "infra/deploy/kafka/acls.sh" in str(found.mend)
 
 
 def test_nobody_is_told_to_give_rights_to_whoever_has_no_user():
@@ -156,7 +162,18 @@ def test_nobody_is_told_to_give_rights_to_whoever_has_no_user():
     found = judged(seen(topic(DEAD_LETTERS, may_write=False), groups=(hidden,), user=None))
     assert [finding.check for finding in found] == ["rights", "group qala-streams"]
     assert all("QALA_KAFKA_SECURITY" in str(finding.mend) for finding in found)
-    assert not any("--allow-principal" in str(finding.mend) for finding in found)
+    assert not any("acls.sh" in str(finding.mend) for finding in found)
+
+
+def test_a_mend_of_rights_is_a_command_that_is_there_and_gives_no_more_than_needed():
+    hidden = GroupSeen(name="qala-streams", state="?", refused="GroupAuth…", forbidden=True)
+    found = judged(seen(topic(DEAD_LETTERS, may_write=False), groups=(hidden,)))
+    for finding in found:
+        (command,) = re.findall(r"`(.+?)`", str(finding.mend))
+        script, *arguments = command.split()
+        assert (ROOT / script).exists()
+        assert len(arguments) == (ROOT / script).read_text().count("=$")
+        assert "prefixed" not in str(finding.mend)
 
 
 def test_stages_need_what_the_shipped_access_list_allows():
@@ -202,8 +219,40 @@ def test_limits_of_brokers_are_judged(key, value, state):
     assert key in str(found.mend)
 
 
-def test_a_version_without_static_members_is_a_problem():
-    assert only(seen(apis={1: (0, 10), 11: (0, 4)})).check == "version"
+@pytest.mark.parametrize("apis", [{3: (0, 8), 11: (0, 4)}, {3: (0, 7), 11: (0, 5)}, {}])
+def test_a_version_without_static_members_is_a_problem(apis):
+    assert only(seen(apis=apis)).check == "version"
+
+
+async def test_a_broker_of_long_ago_is_told_and_not_asked_what_it_does_not_know():
+    """A stand-in that speaks what Kafka 2.2 spoke of the requests that matter here."""
+    old = {METADATA: (0, 7), 11: (0, 4), 18: (0, 2)}
+    asked: list[tuple[int, int]] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            try:
+                head = struct.unpack(">ihhi", await reader.readexactly(12))
+            except asyncio.IncompleteReadError:
+                break
+            size, api, version, correlation = head
+            await reader.readexactly(size - 8)
+            asked.append((api, version))
+            if api == METADATA:
+                body = MetadataResponse_v5(0, [], "old", 1, []).encode()
+            else:
+                apis = b"".join(struct.pack(">hhh", key, *span) for key, span in old.items())
+                body = struct.pack(">hi", 0, len(old)) + apis
+            writer.write(struct.pack(">ii", len(body) + 4, correlation) + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        seen_there = await ask_kafka(KafkaConnection(bootstrap=f"127.0.0.1:{port}"), ())
+    assert isinstance(seen_there, KafkaSeen)
+    found = only(seen_there)
+    assert found.what.startswith("older than Kafka 2.3")
+    assert all(version <= old[api][1] for api, version in asked)
 
 
 @pytest.mark.parametrize(
@@ -243,6 +292,8 @@ def test_groups_are_judged_by_members_and_lag(group, state, words):
 def test_the_mend_of_an_empty_group_is_its_command():
     found = only(seen(groups=(GroupSeen(name="qala-sink-influx", state="Empty", lag=1),)))
     assert found.mend == "start `qala sink influx`"
+    found = only(seen(groups=(GroupSeen(name="qala-sink-chat.file", state="Empty", lag=1),)))
+    assert found.mend == "start `qala sink chat`"
 
 
 def test_a_bootstrap_server_that_is_deaf_beside_others_is_a_warning():

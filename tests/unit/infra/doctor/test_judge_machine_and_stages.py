@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from infra.doctor.ask_machine import MachineSeen, ask_machine, java_major
+from infra.doctor.ask_machine import SERVERS, MachineSeen, ask_machine, java_major
 from infra.doctor.ask_stages import StageSeen, StagesSeen, ask_stages
 from infra.doctor.finding import Finding
 from infra.doctor.judge_machine import judge_machine
@@ -58,6 +58,34 @@ def test_space_on_other_machines_is_unknown():
     (found,) = machine(elsewhere=["Kafka", "InfluxDB"])
     assert found.state == "unknown"
     assert "InfluxDB, Kafka" in found.what
+
+
+def test_memory_is_no_disk_where_all_servers_are_elsewhere():
+    (space, others) = machine(in_memory=True, elsewhere=SERVERS)
+    assert (space.check, space.state) == ("space", "unknown")
+    assert others.check == "space elsewhere"
+    # where `qala up` keeps its data there it counts
+    assert machine(in_memory=True) == []
+    (full,) = machine(in_memory=True, free_mb=1)
+    assert full.state == "problem"
+
+
+def test_a_disk_of_a_servers_own_is_looked_at():
+    (full, others) = (
+        machine(
+            in_memory=True, disks={"Kafka": 100, "InfluxDB": 9000}, elsewhere=["InfluxDB", "Kafka"]
+        )[:2],
+        machine(disks={"Kafka": 9000}, elsewhere=["Kafka", "InfluxDB"]),
+    )
+    assert [finding.what.split(" free at ")[1].split(",")[0] for finding in full] == ["/data/kafka"]
+    assert [finding.what for finding in others] == [
+        "free space of InfluxDB can't be seen from here"
+    ]
+
+
+async def test_a_scratch_folder_in_memory_is_known_as_such():
+    assert (await ask_machine(Path("/dev/shm/qala"), {"PATH": ""})).in_memory  # noqa: S108
+    assert not (await ask_machine(Path(__file__).parent, {"PATH": ""})).in_memory
 
 
 @pytest.mark.parametrize(

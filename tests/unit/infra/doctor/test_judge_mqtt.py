@@ -75,6 +75,13 @@ def test_a_broker_that_refuses_the_trial_leaves_its_limits_unknown():
     assert "in flight" not in found
 
 
+def test_a_broker_that_keeps_nothing_is_a_problem_and_no_matter_of_rights():
+    found = judged(trial=trial(kept=0, window=0))
+    assert found["queue limit"].state == "problem"
+    assert "is lost" in found["queue limit"].what
+    assert "in flight" not in found
+
+
 def test_a_payload_that_a_device_may_send_must_pass():
     found = judged(trial=trial(takes_largest=False))
     assert found["message size"].state == "problem"

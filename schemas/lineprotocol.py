@@ -193,7 +193,7 @@ def alert_row(alert: Alert) -> str:
 
 
 def device_row(record: DeviceRecord) -> str:
-    """The row of what is known of a device, at the moment when it was told.
+    """The row of what is known of a device, at the moment (ms) when it was told + its ordinal (ns).
 
     A record that does not say that moment stands at the one since when its state has held.
     """
@@ -213,7 +213,7 @@ def device_row(record: DeviceRecord) -> str:
     at_ms = record.since if record.at is None else record.at
     return (
         f"device_state,site={record.site},kind={record.kind},device={record.device} "
-        f"{','.join(parts)} {at_ms * 1_000_000}"
+        f"{','.join(parts)} {at_ms * 1_000_000 + record.ordinal}"
     )
 
 

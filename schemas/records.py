@@ -124,7 +124,8 @@ DeviceStateName = Literal["online", "stale", "offline", "never_seen"]
 class DeviceRecord(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What is known of one device; ``since``, ``heard`` and ``at`` are ms on the log's clock.
 
-    ``at`` is when this was told (None in values of programs that did not say it).
+    ``at`` is when this was told (None in values of programs that did not say it), and
+    ``ordinal`` counts what was told of the device in that ms, from 0.
     ``interval_ms`` is the usual interval between its messages (None before four of them),
     ``missing`` counts seq numbers that have not come for more than ten minutes, ``late`` the
     readings whose 10 s window had closed.
@@ -136,6 +137,7 @@ class DeviceRecord(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
     state: DeviceStateName
     since: Ms
     at: Ms | None = None
+    ordinal: int = 0
     heard: Ms | None = None
     boot: int | None = None
     firmware: str | None = None

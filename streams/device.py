@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from schemas.records import DeviceRecord
 from streams.alerts import AbsentAlert, ValueAlert
 from streams.dedup import SeenMemory, Verdict
@@ -48,7 +50,8 @@ class Device:
     """What is kept of one (site, device): its memory, presence, feeds and alerts.
 
     ``silence_due_ms`` is when its staleness is looked for (active clock; `NOT_DUE` where it
-    isn't), ``told`` is the record last sent (without when).
+    isn't), ``told`` is the record last sent (without when), ``told_ms`` when that was, and
+    ``told_ordinal`` which of those of that ms it was.
     The fold touches as few objects as it can: ``boot``, ``next_seq`` and ``newest_ms`` run
     ahead of the memory, ``look_at_active_ms`` is the presence's, and `catch_up` brings
     everything to the same state.
@@ -71,6 +74,8 @@ class Device:
         "silence_due_ms",
         "site",
         "told",
+        "told_ms",
+        "told_ordinal",
         "unprovable",
         "watches",
         "withdrawn",
@@ -100,6 +105,8 @@ class Device:
         self.wrong_clock = False
         self.silence_due_ms = NOT_DUE
         self.told: DeviceRecord | None = None
+        self.told_ms = -1
+        self.told_ordinal = 0
         self.withdrawn: list[SavedAlert] = []
 
     def see(self, boot: int, seq: int, ts_ms: int, now_ms: int, *, believed: bool) -> Verdict:
@@ -151,10 +158,24 @@ class Device:
             wrong_clock=self.wrong_clock,
         )
 
+    def tells(self, now_ms: int, speed: float) -> DeviceRecord | None:
+        """What is to be told of it now, or None where that was told; call `catch_up` before.
+
+        Records of one ms are numbered: they are rows, and none takes another's place.
+        """
+        record = self.record(now_ms, speed)
+        if record == self.told:
+            return None
+        self.told = record
+        self.told_ordinal = self.told_ordinal + 1 if self.told_ms == now_ms else 0
+        self.told_ms = now_ms
+        return msgspec.structs.replace(record, at=now_ms, ordinal=self.told_ordinal)
+
     def snapshot(self, now_ms: int, speed: float) -> tuple[Any, ...]:
         """As plain values, as of the log's clock ``now_ms``; call `catch_up` before.
 
-        Last it says whether all of it was told: who takes it over tells no more than we would.
+        Near the end it says whether all of it was told: who takes it over tells no more than we
+        would.
         """
         return (
             self.id,
@@ -170,6 +191,8 @@ class Device:
             self.saved_alerts(),
             [feed.snapshot() for feed in self.feeds],
             self.told is not None and self.told == self.record(now_ms, speed),
+            self.told_ms,
+            self.told_ordinal,
         )
 
     def saved_alerts(self) -> list[SavedAlert]:
@@ -195,6 +218,8 @@ class Device:
             alerts,
             feeds,
             told,
+            self.told_ms,
+            self.told_ordinal,
         ) = saved
         self.presence = Presence.restore(presence)
         self.memory = SeenMemory.restore(memory)

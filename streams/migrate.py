@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the form of a value. 2: devices count late readings. 3: alerts keep what their rule said,
-devices whether they were told, the header what the log held at its offset."""
+devices whether they were told, the header what the log held at its offset. 4: devices know when
+they were told last, and as which of that ms."""
 
 _LATE: Final = 7
 """Where a device's count of late readings stands."""
 _ALERTS: Final = 10
+_NEVER_TOLD: Final = -1
 _VALUE_FIELDS_1: Final = 6
 """Numbers of an alert that did not know its last change yet."""
 
@@ -40,9 +42,14 @@ def _from_2(device: list[Any]) -> list[Any]:
     return device
 
 
+def _from_3(device: list[Any]) -> list[Any]:
+    # only a record told in the very same ms asks for it
+    return [*device, _NEVER_TOLD, 0]
+
+
 def _with_last_change(state: list[int | float]) -> list[int | float]:
     # only an alert that begins anew in the very same ms asks for it
     return [*state, state[2]] if len(state) == _VALUE_FIELDS_1 else state
 
 
-_STEPS: Final[tuple[Callable[[list[Any]], list[Any]], ...]] = (_from_1, _from_2)
+_STEPS: Final[tuple[Callable[[list[Any]], list[Any]], ...]] = (_from_1, _from_2, _from_3)

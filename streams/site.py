@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Any, Final
 
-import msgspec
-
 from schemas.envelope import Line, line_head, line_overhead
 from schemas.readings import KIND_OF_TYPE, Reading
 from schemas.records import WINDOW_MS, Alert, Rollup
@@ -248,11 +246,10 @@ class Site:
 
     def _tell(self, device: Device, out: Outbox) -> None:
         device.catch_up()
-        record = device.record(self.clock.now_ms, self.clock.speed)
-        if record != device.told:
-            device.told = record
+        record = device.tells(self.clock.now_ms, self.clock.speed)
+        if record is not None:
             self.changed = True
-            out.device(msgspec.structs.replace(record, at=self.clock.now_ms))
+            out.device(record)
 
     def _device(self, kind: str, device: str, interval_ms: int | None = None) -> Device:
         made = Device(self.name, kind, device, Presence(self.clock.now_ms, interval_ms), self.rules)

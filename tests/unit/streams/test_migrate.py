@@ -1,39 +1,16 @@
 """State of older versions: migrated into today's form, and the fold goes on from it."""
 
-from typing import Any
-
 import msgspec
 import pytest
 
 from streams.migrate import VERSION, migrated
 from streams.rules import RuleSet
 from tests.support.folds import device_records, taken_over, value_rule, written
+from tests.support.old_state import as_version
 from tests.support.street import Street
 
 OZONE = value_rule("ozone-high", "air.ozone_ugm3", limit=100.0, clear=90.0)
 RULES = RuleSet.of([OZONE])
-
-
-def as_version(kept: dict[bytes, bytes], version: int) -> dict[bytes, bytes]:
-    """The state topic as the program of an older version would have written it."""
-    return {key: _value(msgspec.msgpack.decode(value), version) for key, value in kept.items()}
-
-
-def _value(fields: list[Any], version: int) -> bytes:
-    content = fields[5]
-    if content is not None:
-        meters, devices = content
-        content = [meters, [_device(device, version) for device in devices]]
-    return msgspec.msgpack.encode([version, *fields[1:5], content])
-
-
-def _device(device: list[Any], version: int) -> list[Any]:
-    *device, _told = device
-    device[10] = [(rule, state) for rule, _, _, _, state in device[10]]
-    if version == 1:
-        device[10] = [(rule, state[:6]) for rule, state in device[10]]
-        del device[7]
-    return device
 
 
 def busy_street() -> Street:
@@ -45,7 +22,7 @@ def busy_street() -> Street:
     return street
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", range(1, VERSION))
 def test_a_state_of_an_older_version_is_migrated_and_the_fold_goes_on(version):
     street, quiet = busy_street(), busy_street()
     street.part, outputs = taken_over(as_version(written(street.part), version), RULES)

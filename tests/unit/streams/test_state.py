@@ -109,7 +109,7 @@ def test_a_version_of_0_is_refused():
     records = topic(20)
     value = msgspec.msgpack.decode(records[b"header"])
     records[b"header"] = msgspec.msgpack.encode([0, *value[1:]])
-    with pytest.raises(StateError, match="has version 0, and this program reads versions 1 to 3"):
+    with pytest.raises(StateError, match="has version 0, and this program reads versions 1 to 4"):
         states.load(records)
 
 

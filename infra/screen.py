@@ -40,12 +40,24 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertRow:
-    """One state change of an alert; ``at`` is its time of day in words."""
+    """The last state change of an alert; ``at`` is its time in words (UTC)."""
 
     at: str
     state: str
     severity: str
     summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertBoard:
+    """The alerts of one picture: those that fire first; ``firing`` counts all of these.
+
+    ``complete`` says that everything known of alerts has been read; where not, there may be more.
+    """
+
+    rows: Sequence[AlertRow] = ()
+    firing: int = 0
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +69,7 @@ class Snapshot:
     simulated: bool
     speed: float | None
     stages: Sequence[StageRow]
-    alerts: Sequence[AlertRow]
+    alerts: AlertBoard
     events: Sequence[str]
 
 
@@ -68,8 +80,8 @@ def render(snapshot: Snapshot) -> RenderableType:
         Text(),
         _stages(snapshot.stages),
         Text(),
-        Text(" Last alerts", style="bold"),
-        _alerts(snapshot.alerts[:MOST_ALERTS]),
+        _alerts_title(snapshot.alerts),
+        _alerts(snapshot.alerts),
         Text(),
         *_events(snapshot.events[-MOST_EVENTS:]),
         Text(" Ctrl-C stops everything in order; a second one at once.", style="dim"),
@@ -147,9 +159,21 @@ def _figure(value: float | None, alarm: str = "") -> Text:
     return Text(count_words(value), style=alarm if value else "")
 
 
-def _alerts(rows: Sequence[AlertRow]) -> RenderableType:
+def _alerts_title(alerts: AlertBoard) -> Text:
+    title = Text(" Alerts", style="bold")
+    if alerts.firing:
+        title.append(f"  {count_words(alerts.firing)} firing", style=_ALERT_STATE["firing"])
+    shown = sum(row.state == "firing" for row in alerts.rows)
+    if alerts.firing > shown:
+        title.append(", all of them: qala alerts list --firing", style="not bold dim")
+    return title
+
+
+def _alerts(alerts: AlertBoard) -> RenderableType:
+    rows = alerts.rows[:MOST_ALERTS]
     if not rows:
-        return Text(" no alerts", style="dim")
+        known = "none fires, none ended lately" if alerts.complete else "not read yet"
+        return Text(f" {known}", style="dim")
     table = Table(box=None, show_header=False, expand=True, padding=(0, 1))
     for _ in range(3):
         table.add_column(no_wrap=True)

@@ -12,8 +12,8 @@ from ingest.acks import AckQueue, Pending
 from ingest.deadletters import dead_letter
 from ingest.decode import Decoded, Origin, PayloadDecoder, Rejection, origin_of
 from ingest.metrics import BridgeCounts
+from ingest.outlet import Outlet
 from ingest.persons import PersonKey
-from ingest.producer import LogWriter
 from schemas.clock import Clock
 from schemas.deadletters import Reason
 from schemas.errors import TopicError
@@ -43,7 +43,7 @@ class Intake:
 
     def __init__(
         self,
-        writer: LogWriter,
+        writer: Outlet,
         *,
         bridge: str,
         decoder: PayloadDecoder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -14,6 +15,22 @@ HEADER_INDEX: Final = "index"
 HEADER_SEALED: Final = "sealed"
 HEADER_SIZE: Final = "size"
 HEADER_SHA256: Final = "sha256"
+HEADER_REPLAY_OF: Final = "replay-of"
+"""Of a letter that was refused again when it was replayed: the letter before, as
+``partition/offset``."""
+
+HEADER_REPLAYED: Final = "replayed"
+"""What makes a record of the topic the mark of a replay, and no letter: the letter that was
+replayed, as ``partition/offset``. Its value is empty, its topic, rx and reason are the letter's,
+and it stands in the letter's partition."""
+HEADER_ACCEPTED: Final = "accepted"
+"""In the mark of a replay: readings, statuses and replies that went into the log."""
+HEADER_REFUSED: Final = "refused"
+"""In the mark of a replay: new letters that it made, each with ``replay-of``."""
+
+REPLAY_BRIDGE: Final = "replay"
+"""Stands as ``bridge`` in the envelopes, letters and marks that replays write. Receive times of
+such an envelope are old: they say nothing of how fast Qala is."""
 
 MAX_LETTER_BYTES: Final = 900_000
 """Longer input is cut to this and carries its ``size`` and ``sha256``."""
@@ -60,3 +77,11 @@ EXPLAINED: Final[dict[Reason, str]] = {
     Reason.REFUSED_BY_INFLUXDB: "InfluxDB refused this line",
     Reason.NOT_A_RECORD: "a Kafka record does not have the shape of its topic",
 }
+
+
+def is_replay_mark(headers: Iterable[tuple[str, bytes]]) -> bool:
+    """Whether a record of the dead letters' topic says of a letter that it was replayed.
+
+    Whoever counts letters leaves these out.
+    """
+    return any(name == HEADER_REPLAYED for name, _ in headers)

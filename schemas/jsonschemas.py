@@ -202,6 +202,15 @@ def _dead_letter_headers() -> Schema:
             "sealed": _TEXT | {"description": "Present where the value is encrypted."},
             "size": _DIGITS | {"description": "Bytes before it was cut.", "x-unit": "B"},
             "sha256": {"type": "string", "description": "Of the bytes before they were cut."},
+            "replay-of": _TEXT
+            | {"description": "It was refused again in a replay of the letter partition/offset."},
+            "replayed": _TEXT
+            | {
+                "description": "The record is no letter, but the mark that the letter "
+                "partition/offset was replayed; topic, rx and reason are that letter's."
+            },
+            "accepted": _DIGITS | {"description": "In a mark: readings that went into the log."},
+            "refused": _DIGITS | {"description": "In a mark: new letters, with replay-of."},
         },
         "required": ["topic", "rx", "reason", "detail", "bridge"],
     }

@@ -149,7 +149,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             return
         made = self._maker.rows(topic, record.value, time.time_ns() // 1_000_000)
         if topic == TELEMETRY and self._own.telemetry(partition, record):
-            made.rx_us = made.event_ms = None  # times of a simulated clock say nothing of us
+            made.rx_us = made.event_ms = None
         if made.progress is not None:
             self._own.worked(partition, record.offset, made.progress)
         self._received(topic, made.received)

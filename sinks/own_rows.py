@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from schemas.deadletters import HEADER_REASON
+from schemas.deadletters import HEADER_REASON, REPLAY_BRIDGE, is_replay_mark
 from schemas.envelope import HEADER_BRIDGE, header, speed_in
 from schemas.readiness import Readiness
 from schemas.records import WorkerProgress
@@ -60,12 +60,15 @@ class OwnRows:
         self._report = PipelineReport(settings.instance, time.time_ns())
 
     def telemetry(self, partition: TopicPartition, record: ConsumerRecord) -> bool:
-        """An envelope or a tick was read; whether its bridge's clock is simulated."""
+        """An envelope or a tick was read; whether its times say nothing of our pace.
+
+        Those of a simulated clock don't, nor those of a replay, whose receive times are old.
+        """
         bridge = header(record.headers, HEADER_BRIDGE)
         speed = speed_in(record.headers)
         if record.value:
             self._report.envelope(bridge, record.value.count(b"\n"), len(record.value))
-            return speed is not None
+            return speed is not None or bridge == REPLAY_BRIDGE
         if speed is None:
             self._report.tick(bridge, record.timestamp)
         numbers = self._consumer.partitions_for_topic(TELEMETRY)
@@ -80,8 +83,10 @@ class OwnRows:
         return speed is not None
 
     def letter(self, record: ConsumerRecord) -> None:
-        """A dead letter was read; its bytes are left alone."""
+        """A dead letter was read; its bytes are left alone. The mark of a replay is none."""
         headers = record.headers
+        if is_replay_mark(headers):
+            return
         self._report.letter(header(headers, HEADER_REASON), header(headers, HEADER_BRIDGE))
 
     def worked(self, partition: TopicPartition, offset: int, progress: WorkerProgress) -> None:

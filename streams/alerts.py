@@ -278,7 +278,7 @@ class AbsentAlert:
 
         The silence is measured from the newest reading, so older notes change nothing.
         """
-        if not self._firing and self._clock_ms != _NEVER and active_ms >= self._active_ms:
+        if not self._firing and _NEVER != self._clock_ms < clock_ms:
             self._clock_ms = clock_ms
             self._active_ms = active_ms
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -34,11 +34,18 @@ def check_rules(path: Path, root: Path) -> list[Problem]:
     """Every error and warning of the rules at ``path``; an empty list where all is well.
 
     A runbook is looked for in the folder of its rule's file and in ``root``, the working
-    folder; one that is a URL is not asked for.
+    folder; one that is a URL is not asked for. Those of the rules that come with Qala are beside
+    its packages in the sources; a package that was built of them has none.
     """
     rules, problems = _read(path)
     for rule, file in rules:
-        if rule.runbook and not _runbook_is_there(rule.runbook, (file.parent, root)):
+        folders = [file.parent, root]
+        if file.parent == default_rules():
+            sources = file.parents[2]
+            if not (sources / "docs" / "runbooks").is_dir():
+                continue
+            folders.append(sources)
+        if rule.runbook and not _runbook_is_there(rule.runbook, folders):
             problems.append(
                 Problem(
                     level="warning",
@@ -104,7 +111,7 @@ def _file_error(file: Path, text: str) -> Problem:
     return Problem(level="error", file=str(file), text=text)
 
 
-def _runbook_is_there(runbook: str, folders: tuple[Path, ...]) -> bool:
+def _runbook_is_there(runbook: str, folders: Sequence[Path]) -> bool:
     if runbook.startswith(("http://", "https://")):
         return True
     return any((folder / runbook).is_file() for folder in folders)

@@ -44,7 +44,7 @@ def take_up(partition: Partition, state: State | None, view: LogView) -> list[Ou
                 first_offset=view.first,
             )
         return []
-    _check(partition.number, state, view)
+    check(partition.number, state, view)
     outputs = partition.load(state)
     if partition.last + 1 < view.first:
         log.error(
@@ -56,8 +56,13 @@ def take_up(partition: Partition, state: State | None, view: LogView) -> list[Ou
     return outputs
 
 
-def _check(number: int, state: State, view: LogView) -> None:
-    newest = state.last if state.mark is None else state.mark.offset
+def check(number: int, state: State, view: LogView) -> None:
+    """See whether ``state`` was made of the log as it is now.
+
+    Raises:
+        StateError: it was not: the topic was deleted and made again, or lost its end.
+    """
+    newest = newest_of(state)
     if newest >= view.end:
         raise StateError(
             f"partition {number} of {TELEMETRY} ends before offset {view.end}, and its state is at "
@@ -70,3 +75,8 @@ def _check(number: int, state: State, view: LogView) -> None:
             "one that its state was made of: the topic was deleted and made again; stop the "
             f"workers, run `qala streams reset --partition {number}`, and start them"
         )
+
+
+def newest_of(state: State) -> int:
+    """The offset of the newest record that ``state`` was made of."""
+    return state.last if state.mark is None else state.mark.offset

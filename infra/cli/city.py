@@ -161,6 +161,7 @@ def simulate(
         seed=seed,
         faults=parse_faults(faults or (_PAST_FAULTS if into_influx else "none")),
         batch=batch,
+        connections=1,  # a broker may give one user one client id
     )
     if into_influx:
         from infra.cli.run_past import run_past

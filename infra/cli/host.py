@@ -15,11 +15,19 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from infra.errors import is_final, is_known, one_line
+from infra.errors import InfraError, is_final, is_known, one_line
 from infra.logs import set_up_logs
 from infra.probe import free_name, serve_probe
 from infra.settings_sources import PROCESS_NAME
-from infra.supervisor.records import log_file, remove_record, run_folder, write_record
+from infra.supervisor.ownership import living_bridge
+from infra.supervisor.records import (
+    ProbeRecord,
+    log_file,
+    read_probe,
+    remove_record,
+    run_folder,
+    write_record,
+)
 from schemas.loops import StageLoop
 from schemas.readiness import Readiness
 
@@ -28,12 +36,37 @@ Work = Callable[[Readiness, CollectorRegistry, asyncio.Event], Awaitable[ResultT
 """A stage with its settings given: runs until the event is set, then ends in order."""
 
 _FAILED: Final = 1
+
+
+class BridgeRunsError(InfraError):
+    """A bridge with this id runs on the data folder already."""
+
+
 _log = structlog.stdlib.get_logger()
 
 
 def process_name(data: Path, stage: str) -> str:
     """The name that `qala ps` shows: the supervisor's choice, or the first that is free."""
     return os.environ.get(PROCESS_NAME) or free_name(run_folder(data), stage)
+
+
+def refuse_second_bridge(data: Path, identity: str) -> None:
+    """Let no bridge started by hand take the id of one that runs on the same data folder.
+
+    A supervisor's bridge passes: what runs under its id is the supervisor's matter.
+
+    Raises:
+        BridgeRunsError: one with this id lives; says its pid, and what to do.
+    """
+    if os.environ.get(PROCESS_NAME):
+        return
+    other = living_bridge(run_folder(data), identity)
+    if other is not None:
+        raise BridgeRunsError(
+            f"bridge '{identity}' runs on {data} already (pid {other.process.pid}), and a second "
+            "one with its id would end it; give this one an id of its own, for example `--id "
+            f"{'north' if identity != 'north' else 'south'}`"
+        )
 
 
 def run_stage(
@@ -76,12 +109,20 @@ async def _run(work: Work[ResultT], data: Path, stage: str, name: str, identity:
         except Exception as exc:
             if not is_known(exc):
                 _log.exception("a stage failed unexpectedly")
-            ended = msgspec.structs.replace(record, ended=one_line(exc), final=is_final(exc))
-            write_record(folder, ended)
+            if _is_ours(folder, record):
+                ended = msgspec.structs.replace(record, ended=one_line(exc), final=is_final(exc))
+                write_record(folder, ended)
             raise
-    remove_record(folder, record)
+    if _is_ours(folder, record):
+        remove_record(folder, record)
     _log.info("a stage ended")
     return result
+
+
+def _is_ours(folder: Path, record: ProbeRecord) -> bool:
+    """Whether no other process has taken this one's name meanwhile, and with it the record."""
+    found = read_probe(folder, record.name)
+    return found is None or found.process == record.process
 
 
 def _on_signals(stop: asyncio.Event) -> None:

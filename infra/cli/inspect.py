@@ -1,4 +1,4 @@
-"""Commands that look: settings, rules, devices and dead letters."""
+"""Commands that look: settings, rules and devices."""
 # ruff: noqa: PLC0415 - each command imports what it needs when it runs, so that help comes at once
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from infra.cli.options import Data, Json
-from schemas.deadletters import Reason
 
 rules = typer.Typer(
     help="Alert rules: what is in force, and whether it is right.",
@@ -21,12 +20,6 @@ rules = typer.Typer(
 devices = typer.Typer(
     help="Devices and their state.", no_args_is_help=True, rich_markup_mode="markdown"
 )
-dlq = typer.Typer(
-    help="Dead letters: input that was rejected, with its reason.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-)
-
 RulesPath = Annotated[
     Path | None,
     typer.Argument(
@@ -114,59 +107,3 @@ def devices_list(
     list_devices(
         site, state.value if state else None, data=data, as_json=as_json, now_s=time.time()
     )
-
-
-@dlq.command("list")
-def dlq_list(
-    *,
-    reason: Annotated[
-        Reason | None,
-        typer.Option("--reason", metavar="CODE", help="Only letters with this reason code."),
-    ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=10_000, help="How many, at most.")
-    ] = 20,
-    as_json: Json = False,
-    data: Data = None,
-) -> None:
-    """Print dead letters, the newest first; never what was in them.
-
-    **Examples**
-
-    - `qala dlq list`
-    - `qala dlq list --reason out_of_range --limit 100`
-    """
-    from infra.cli.look_letters import list_letters
-
-    list_letters(
-        reason.value if reason else None, limit, data=data, as_json=as_json, now_s=time.time()
-    )
-
-
-@dlq.command("show")
-def dlq_show(
-    *,
-    place: Annotated[
-        str,
-        typer.Argument(
-            metavar="PLACE", help="PARTITION:OFFSET of the letter, as `dlq list` prints it."
-        ),
-    ],
-    as_json: Json = False,
-    data: Data = None,
-) -> None:
-    """Print one dead letter whole: its headers and its bytes.
-
-    A sealed one (it may hold a person's id) is opened where the bridge's key is at hand:
-    `QALA_PERSON_KEY`, or `person.key` in the data folder.
-
-    **Example**
-
-    - `qala dlq show 3:1042`
-    """
-    from infra.cli.look_letters import show_letter
-
-    partition, separator, offset = place.partition(":")
-    if not (separator and partition.isdecimal() and offset.isdecimal()):
-        raise typer.BadParameter(f"'{place}' is not PARTITION:OFFSET; write for example 3:1042")
-    show_letter(int(partition), int(offset), data=data, as_json=as_json)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from rich.text import Text
 
-from infra.cli.output import print_json, show, table
+from infra.cli.output import console, iso_ms, print_json, show, table
 from infra.settings import load_settings
 from infra.topic_reader import last_by_key
 from infra.words import age_words, count_words, state_text
@@ -37,13 +39,28 @@ def list_devices(
         and (state is None or device.state == state)
     ]
     if as_json:
-        print_json([msgspec.to_builtins(device) for device in chosen])
+        print_json([_as_dict(device) for device in chosen])
         return
+    _show(chosen, found, now_s)
+
+
+def _show(chosen: Sequence[DeviceRecord], found: Sequence[DeviceRecord], now_s: float) -> None:
     numbers = ("heard", "every", "readings", "missing")
     made = table("site", "device", "kind", "state", *numbers, "note", right=numbers)
     for device in chosen:
         made.add_row(*_row(device, now_s))
     show(made, "no device like that" if found else "no devices yet")
+    told_ms = [device.at for device in found if device.at is not None]
+    if chosen and told_ms:
+        age = age_words(now_s - max(told_ms) / 1000)
+        told = f"as told by the worker, once a minute of its clock; the newest of it {age} ago"
+        console().print(Text(f"\n{told}", style="dim"))
+
+
+def _as_dict(device: DeviceRecord) -> dict[str, Any]:
+    """What is known, its times in ISO form."""
+    known: dict[str, Any] = msgspec.to_builtins(device)
+    return known | {key: iso_ms(known[key]) for key in ("since", "at", "heard") if key in known}
 
 
 def _decoded(value: bytes) -> DeviceRecord | None:
@@ -59,7 +76,7 @@ def _rank(device: DeviceRecord) -> int:
 
 def _row(device: DeviceRecord, now_s: float) -> tuple[str | Text, ...]:
     heard = "never" if device.heard is None else f"{age_words(now_s - device.heard / 1000)} ago"
-    every = "?" if device.interval_ms is None else age_words(device.interval_ms / 1000)
+    every = "not known" if device.interval_ms is None else age_words(device.interval_ms / 1000)
     return (
         device.site,
         device.device,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from rich.text import Text
 
 from infra.cli.output import print_json, show, table
 from infra.settings import load_settings
-from infra.supervisor.figures import CPU, MEMORY, of_process, scrape
+from infra.supervisor.figures import CPU, MEMORY, is_ready, of_process, scrape
 from infra.supervisor.keyfigures import KEY_FIGURES, errors_of
-from infra.supervisor.ownership import base_name
+from infra.supervisor.ownership import base_name, unwatched
 from infra.supervisor.records import (
     SUPERVISOR,
     ProbeRecord,
@@ -27,6 +28,11 @@ from infra.supervisor.records import (
     run_folder,
 )
 from infra.words import age_words, bytes_words, count_words, state_text, utc_words
+
+_UNWATCHED: Final = (
+    "nothing watches these processes, as their `qala up` was killed: run `qala up`, which stops "
+    "them and starts everything anew, or `qala servers down`"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +53,32 @@ def list_processes(*, data: Path | None, as_json: bool) -> None:
     found = asyncio.run(gather(run_folder(folder_of)))
     if as_json:
         print_json([_as_dict(process) for process in found])
-        return
+    else:
+        _show(found, folder_of)
+    if unwatched(run_folder(folder_of)):
+        sys.stderr.write(f"{_UNWATCHED}\n")
+
+
+def _show(found: Sequence[Shown], data: Path) -> None:
     numbers = ("pid", "restarts", "received", "lag", "errors", "CPU time", "memory")
     made = table("name", "state", *numbers, "for", "address", right=numbers, last_wraps=False)
     now = time.time()
     for process in found:
         made.add_row(*_row(process, now))
-    show(made, f"nothing runs on {folder_of}; start everything with `qala up`")
+    show(made, f"nothing runs on {data}; start everything with `qala up`")
 
 
 async def gather(folder: Path) -> list[Shown]:
-    """What a supervisor runs, in the order of its start, and stages started by hand."""
-    records = [record for record in read_processes(folder) if record.name != SUPERVISOR]
+    """What a supervisor runs, in the order of its start, and stages started by hand.
+
+    Where a process of a supervisor has ended and one started by hand has its name, that is shown.
+    """
     probes = {probe.name: probe for probe in read_probes(folder) if probe.process.alive()}
+    records = [
+        record
+        for record in read_processes(folder)
+        if record.name != SUPERVISOR and (record.alive() or record.name not in probes)
+    ]
     names = {record.name for record in records}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3.0)) as session:
         shown = [
@@ -99,7 +118,7 @@ async def _by_hand(session: aiohttp.ClientSession, probe: ProbeRecord) -> Shown:
     return Shown(
         name=probe.name,
         pid=probe.process.pid,
-        state="ready" if await _is_ready(session, probe.port) else "waiting",
+        state="ready" if await is_ready(session, probe.port) else "waiting",
         restarts=0,
         since=float(started),
         metrics=metrics,
@@ -109,14 +128,6 @@ async def _by_hand(session: aiohttp.ClientSession, probe: ProbeRecord) -> Shown:
 async def _metrics(session: aiohttp.ClientSession, probe: ProbeRecord) -> dict[str, float | str]:
     metrics: dict[str, float | str] = dict(await scrape(session, probe.port) or {})
     return {**metrics, "id": probe.id, "probe": probe.port}
-
-
-async def _is_ready(session: aiohttp.ClientSession, port: int) -> bool:
-    try:
-        async with session.get(f"http://127.0.0.1:{port}/ready") as answer:
-            return answer.status == HTTPStatus.OK
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return False
 
 
 def _rank(name: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Console, RenderableType
@@ -21,6 +22,12 @@ def console() -> Console:
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     """Print one JSON document."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def iso_ms(ms: int) -> str:
+    """A moment (ms since 1970) in ISO 8601, UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def table(*columns: str, right: Sequence[str] = (), last_wraps: bool = True) -> Table:

@@ -1,4 +1,4 @@
-"""`qala bridge`, `streams` and `sink`: one stage in the foreground, as many copies as wanted."""
+"""`qala bridge` and `qala sink`: one stage in the foreground, as many copies as wanted."""
 # ruff: noqa: PLC0415 - each command imports its stage when it runs, so that help comes at once
 
 from __future__ import annotations
@@ -51,13 +51,14 @@ def bridge(
     - `qala bridge --clock now,60` — receive times run 60 times as fast
     """
     import ingest
-    from infra.cli.host import process_name, run_stage
+    from infra.cli.host import process_name, refuse_second_bridge, run_stage
     from infra.settings import load_settings
     from ingest.persons import load_person_key
     from schemas.clock import parse_clock
 
     settings = load_settings(data=data)
     chosen = settings.stage("bridge", id=identity, leave_on_stop=leave or None)
+    refuse_second_bridge(settings.data, chosen.id)
     name = process_name(settings.data, "bridge")
     secret = settings.person.key
     run_stage(
@@ -75,38 +76,6 @@ def bridge(
         stage="bridge",
         name=name,
         identity=chosen.id,
-    )
-
-
-def streams(data: Data = None) -> None:
-    """Compute windows, throughput, device states and alerts from the log.
-
-    Further copies share the partitions; one that is killed is replaced by the others.
-
-    **Examples**
-
-    - `qala streams`
-    - `QALA_RULES=rules/ qala streams` — with rules of your own
-    """
-    from infra.cli.host import process_name, run_stage
-    from infra.devices_file import load_expected_devices
-    from infra.settings import load_settings
-    from streams import run_streams
-
-    settings = load_settings(data=data)
-    chosen = settings.stage(
-        "streams",
-        data=settings.data,
-        rules=settings.rules,
-        expected_devices=load_expected_devices(settings.devices),
-    )
-    run_stage(
-        lambda readiness, registry, stop: run_streams(
-            chosen, kafka=settings.kafka, readiness=readiness, registry=registry, stop=stop
-        ),
-        data=settings.data,
-        stage="streams",
-        name=process_name(settings.data, "streams"),
     )
 
 

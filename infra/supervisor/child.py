@@ -149,12 +149,22 @@ class Child:
             if self._stopping.is_set():
                 return
             _log.warning("a process ended", name=self.name, how=ending)
+            if self.spec.rival() is not None:
+                await self._give_way()
+                self.restarts += 1
+                continue
             if self._ended_for_good():
                 self._enter("failed", ending)
                 return
             self.restarts += 1
             self._enter("backoff", ending)
             await self._pause(self._backoff.after(time.monotonic() - started))
+
+    async def _give_way(self) -> None:
+        """Wait until who has its place has gone: to fight back would end that one in its turn."""
+        while not self._stopping.is_set() and (rival := self.spec.rival()) is not None:
+            self._enter("failed", f"{rival}; this one comes back when that has gone")
+            await self._pause(_READY_POLL_S)
 
     async def _live(self) -> int:
         """Start the process and watch it until it ends; its exit code."""

@@ -95,7 +95,7 @@ class Display:
             self._live = live
             try:
                 while not until.is_set():
-                    snapshot = await view.snapshot(list(children.values()), tail.rows())
+                    snapshot = await view.snapshot(list(children.values()), tail.board())
                     live.update(render(snapshot), refresh=True)
                     if self._picture is not None:
                         self._picture.write_text(as_svg(snapshot), encoding="utf-8")
@@ -107,10 +107,10 @@ class Display:
         self, view: View, tail: AlertTail, children: Mapping[str, Child], until: asyncio.Event
     ) -> None:
         while not until.is_set():
-            await view.snapshot(list(children.values()), tail.rows())  # rates need two looks
+            await view.snapshot(list(children.values()), tail.board())  # rates need two looks
             await _wait(until, _SCREEN_S)
             if not until.is_set():
-                snapshot = await view.snapshot(list(children.values()), tail.rows())
+                snapshot = await view.snapshot(list(children.values()), tail.board())
                 self.say(summary_line(snapshot))
                 await _wait(until, _LINE_S - _SCREEN_S)
 

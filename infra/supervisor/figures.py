@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
@@ -50,6 +51,15 @@ async def scrape(session: aiohttp.ClientSession, port: int) -> dict[str, float] 
             return flatten(await answer.text()) if answer.ok else None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
         return None
+
+
+async def is_ready(session: aiohttp.ClientSession, port: int) -> bool:
+    """Whether the stage whose probe is on ``port`` says that it does its work."""
+    try:
+        async with session.get(f"http://127.0.0.1:{port}/ready", timeout=_TIMEOUT) as answer:
+            return answer.status == HTTPStatus.OK
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
 
 
 def of_process(identity: Identity | None) -> dict[str, float]:

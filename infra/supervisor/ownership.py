@@ -15,6 +15,7 @@ from infra.errors import AlreadyRunningError
 from infra.supervisor.identity import identify
 from infra.supervisor.records import (
     SUPERVISOR,
+    ProbeRecord,
     ProcessRecord,
     read_probes,
     read_processes,
@@ -58,6 +59,22 @@ def supervisor_record(folder: Path) -> ProcessRecord | None:
         if record.name == SUPERVISOR and record.alive():
             return record
     return None
+
+
+def living_bridge(folder: Path, identity: str) -> ProbeRecord | None:
+    """The living bridge of a folder of records that has this id at the broker, or None."""
+    for probe in read_probes(folder):
+        if probe.stage == "bridge" and probe.id == identity and probe.process.alive():
+            return probe
+    return None
+
+
+def unwatched(folder: Path) -> bool:
+    """Whether processes of a supervisor live without it: it was killed."""
+    records = read_processes(folder)
+    if any(record.name == SUPERVISOR and record.alive() for record in records):
+        return False
+    return any(record.alive() for record in records)
 
 
 async def stop_leftovers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,9 @@ from infra.native import NativeServer, check_port_free
 from infra.servers import ServerPorts
 from infra.settings_sources import PROCESS_NAME
 from infra.supervisor.identity import Identity
+from infra.supervisor.ownership import living_bridge
 from infra.supervisor.records import NO_ANSWER, log_file, read_probe, run_folder
-from infra.supervisor.spec import Check, Spec
+from infra.supervisor.spec import Check, Rival, Spec
 
 STOP_ORDER: Final = (
     frozenset({"simulator"}),
@@ -93,7 +94,8 @@ def stage_specs(plan: Plan, session: aiohttp.ClientSession) -> list[Spec]:
         # the next run may have fewer: a session without its bridge would keep its share
         leave = ("--leave",) if n > 1 else ()
         words = ("--id", str(n), *leave, *clock)
-        specs.append(_stage(plan, session, _copy("bridge", n), "bridge", *words))
+        bridge = _stage(plan, session, _copy("bridge", n), "bridge", *words)
+        specs.append(replace(bridge, rival=_rival(run_folder(plan.data), str(n))))
     specs += [
         _stage(plan, session, _copy("streams", n), "streams") for n in range(1, plan.workers + 1)
     ]
@@ -111,6 +113,20 @@ def simulator_spec(plan: Plan, city: City, session: aiohttp.ClientSession) -> Sp
     if plan.clock:
         words += ["--clock", plan.clock]
     return _stage(plan, session, "simulator", *words)
+
+
+def _rival(folder: Path, identity: str) -> Rival:
+    """Who has the id of one of our bridges after that has ended: one started by hand."""
+
+    def rival() -> str | None:
+        other = living_bridge(folder, identity)
+        return (
+            None
+            if other is None
+            else f"a bridge started by hand has its id (pid {other.process.pid})"
+        )
+
+    return rival
 
 
 def _copy(name: str, number: int) -> str:

@@ -102,20 +102,30 @@ def _file(folder: Path, record: ProcessRecord | ProbeRecord) -> Path:
 
 
 def read_processes(folder: Path) -> list[ProcessRecord]:
-    """What a supervisor recorded, by name; its own record is among them."""
-    found = [_process(file) for file in sorted(folder.glob("*.json")) if not _is_probe(file)]
+    """What a supervisor recorded, by name; its own record is among them.
+
+    Of a folder that this user may not look into nothing is known.
+    """
+    found = [_process(file) for file in _files(folder) if not _is_probe(file)]
     return [record for record in found if record is not None]
 
 
 def read_probes(folder: Path) -> list[ProbeRecord]:
     """What stages recorded of themselves, by name."""
-    found = [_probe(file) for file in sorted(folder.glob("*.json")) if _is_probe(file)]
+    found = [_probe(file) for file in _files(folder) if _is_probe(file)]
     return [record for record in found if record is not None]
 
 
 def read_probe(folder: Path, name: str) -> ProbeRecord | None:
     """What the stage ``name`` recorded of itself."""
     return _probe(folder / f"{name}{_PROBE}")
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.json"))
+    except OSError:
+        return []
 
 
 def _is_probe(file: Path) -> bool:

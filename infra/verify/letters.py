@@ -6,16 +6,15 @@ import asyncio
 from collections import Counter
 from typing import Final
 
-from infra.topic_reader import Record, newest
+from infra.topic_reader import open_topic
 from infra.verify.expected import Expected
 from infra.verify.report import Report
 from schemas.connections import KafkaConnection
-from schemas.deadletters import HEADER_RX, HEADER_TOPIC
+from schemas.deadletters import HEADER_REPLAY_OF, HEADER_RX, HEADER_TOPIC, is_replay_mark
 from schemas.envelope import header
 from schemas.topics import DEAD_LETTERS
 
 _ASK_EVERY_S: Final = 1.0
-_ALL: Final = 2**31
 
 
 async def compare_letters(
@@ -54,12 +53,13 @@ async def _count(kafka: KafkaConnection, expected: Expected) -> Counter[str]:
     found: Counter[str] = Counter()
     start_us = expected.ledger.header.start_ms * 1000
 
-    def look(record: Record) -> bool:
-        topic = header(record.headers, HEADER_TOPIC)
-        rx = header(record.headers, HEADER_RX) or ""
-        if topic in expected.topics and rx.isdecimal() and int(rx) >= start_us:
-            found[topic] += 1
-        return False  # counted; nothing has to be kept
-
-    await newest(kafka, DEAD_LETTERS, _ALL, look)
+    async with open_topic(kafka, DEAD_LETTERS) as opened:
+        async for record in opened.between(await opened.begin(), await opened.end()):
+            replayed_from = header(record.headers, HEADER_REPLAY_OF)
+            if replayed_from is not None or is_replay_mark(record.headers):
+                continue  # what was sent once, and taken in twice
+            topic = header(record.headers, HEADER_TOPIC)
+            rx = header(record.headers, HEADER_RX) or ""
+            if topic in expected.topics and rx.isdecimal() and int(rx) >= start_us:
+                found[topic] += 1
     return found

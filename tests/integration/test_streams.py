@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from schemas.envelope import envelope_headers
 from streams.partition import Partition
 from streams.rulefile import default_rules, load_rules
 from tests.support.folds import is_progress
+from tests.support.log_windows import window_differences
 from tests.support.stack import Stack, StageProcess
 from tests.support.telemetry import STEP_MS, LogRecord, produce, read_all, telemetry
 from tests.support.waiting import eventually
@@ -26,6 +28,9 @@ PARTITIONS = 4
 STEPS = 600
 PACE_S = 0.03
 """Real seconds between steps: the log runs about seven times as fast as real time."""
+
+FROZEN_S = float(os.environ.get("QALA_TEST_FROZEN_S", "9"))
+"""So long a worker is frozen; 9 s are enough for its partitions to be given to another one."""
 
 Outputs = dict[tuple[str, bytes], set[bytes]]
 
@@ -133,10 +138,12 @@ async def test_a_worker_killed_three_times_gives_what_a_quiet_run_gives(
     assert_same(await outputs(stack.kafka_connection), quiet_run(records))
 
 
+@pytest.mark.timeout(180 + FROZEN_S)
 async def test_two_workers_one_killed_and_one_frozen_give_what_a_quiet_run_gives(
     stack: Stack, producer: AIOKafkaProducer
 ) -> None:
-    records = list(telemetry(8, PARTITIONS, STEPS))
+    """The first one is killed, and the second one frozen, in the middle of open windows."""
+    records = list(telemetry(8, PARTITIONS, STEPS + round((FROZEN_S - 9) / PACE_S)))
     load = asyncio.create_task(paced(producer, records))
     first = await stack.run("streams")
     await asyncio.sleep(4)
@@ -146,11 +153,39 @@ async def test_two_workers_one_killed_and_one_frozen_give_what_a_quiet_run_gives
     third = await stack.run("streams")
     await asyncio.sleep(4)
     second.signal(signal.SIGSTOP)
-    await asyncio.sleep(9)
+    await asyncio.sleep(FROZEN_S)
     second.signal(signal.SIGCONT)
     await load
+    records += await closed(producer, records)
     await finished(stack, *[worker for worker in (second, third) if worker.running])
     assert_same(await outputs(stack.kafka_connection), quiet_run(records))
+    assert await window_differences(stack.kafka_connection, records) == []
+
+
+async def test_workers_that_join_and_leave_give_what_a_quiet_run_gives(
+    stack: Stack, producer: AIOKafkaProducer
+) -> None:
+    records = list(telemetry(10, PARTITIONS, 400))
+    load = asyncio.create_task(paced(producer, records))
+    workers = [await stack.run("streams")]
+    for _ in range(2):
+        await asyncio.sleep(3)
+        workers.append(await stack.run("streams"))
+        await asyncio.sleep(3)
+        assert await workers[-2].stop() == 0, workers[-2].died()
+    await load
+    records += await closed(producer, records)
+    await finished(stack, workers[-1])
+    assert_same(await outputs(stack.kafka_connection), quiet_run(records))
+    assert await window_differences(stack.kafka_connection, records) == []
+
+
+async def closed(producer: AIOKafkaProducer, records: list[LogRecord]) -> list[LogRecord]:
+    """Ticks so late that every window has ended."""
+    late_ms = records[-1].timestamp_ms + 7_200_000
+    ticks = [LogRecord(number, late_ms, b"", 0) for number in range(PARTITIONS)]
+    await produce(producer, ticks)
+    return ticks
 
 
 async def test_a_log_that_was_made_again_stops_the_worker_with_a_sentence(

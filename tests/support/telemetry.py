@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -15,6 +15,8 @@ from schemas.topics import partition_of
 
 START_MS = 1_800_000_000_000
 STEP_MS = 200
+LATE_MS = (0, 0, 0, 0, 0, 0, 0, 0, 0, 25_000, 4_000_000)
+"""How late readings are, each as often as the others."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class LogRecord:
 class Device:
     """One device of the log: an ionizer whose ozone wanders over and under 100."""
 
-    def __init__(self, site: str, name: str, chance: random.Random) -> None:
+    def __init__(self, site: str, name: str, chance: random.Random, late_ms: Sequence[int]) -> None:
+        self.late_ms = late_ms
         self.head = line_head(site, "ionizer", name)
         self.seq = 0
         self.chance = chance
@@ -39,7 +42,7 @@ class Device:
     def line(self, now_ms: int) -> bytes:
         """Its next reading, now and then a late one."""
         self.ozone = min(max(self.ozone + self.chance.uniform(-12, 12), 0), 180)
-        late_ms = self.chance.choice((0, 0, 0, 0, 0, 0, 0, 0, 0, 25_000, 4_000_000))
+        late_ms = self.chance.choice(self.late_ms)
         body = (
             f'{{"type":"air","ts":{now_ms - self.chance.randrange(400) - late_ms},"boot":1,'
             f'"seq":{self.seq},"efficiency_pct":99.95,"ozone_ugm3":{self.ozone:.3f},'
@@ -50,18 +53,25 @@ class Device:
 
 
 def telemetry(
-    seed: int, partitions: int, steps: int, *, sites: int = 6, devices: int = 5
+    seed: int,
+    partitions: int,
+    steps: int,
+    *,
+    sites: int = 6,
+    devices: int = 5,
+    start_ms: int = START_MS,
+    late_ms: Sequence[int] = LATE_MS,
 ) -> Iterator[LogRecord]:
     """``steps`` records for each partition, 200 ms of log time apart; 1 % of lines come twice."""
     chance = random.Random(seed)
     made = {
         f"stop-{number:02}": [
-            Device(f"stop-{number:02}", f"ion-{one:02}", chance) for one in range(devices)
+            Device(f"stop-{number:02}", f"ion-{one:02}", chance, late_ms) for one in range(devices)
         ]
         for number in range(sites)
     }
     for step in range(steps):
-        now_ms = START_MS + step * STEP_MS
+        now_ms = start_ms + step * STEP_MS
         for partition in range(partitions):
             lines = []
             for site, found in made.items():

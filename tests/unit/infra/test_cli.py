@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from infra.cli import look_devices, look_letters
+from infra.cli import look_devices
 from infra.cli.entry import run
+from infra.cli.host import refuse_second_bridge
 from infra.errors import InfraError, is_final, is_known, one_line
 from infra.logs import RepeatFilter
 from infra.native import free_port
@@ -22,6 +23,8 @@ from infra.probe import free_name, serve_probe
 from infra.supervisor.figures import Rates, flatten
 from infra.supervisor.identity import identify
 from infra.supervisor.records import (
+    SUPERVISOR,
+    ProbeRecord,
     ProcessRecord,
     read_probe,
     run_folder,
@@ -34,7 +37,8 @@ from streams.errors import Problem, RuleError
 COMMANDS = (
     "", "up", "ps", "servers", "servers up", "servers down", "provision", "bridge", "streams",
     "sink", "sink influx", "sink chat", "simulate", "verify", "config", "rules", "rules list",
-    "rules check", "devices", "devices list", "dlq", "dlq list", "dlq show",
+    "rules check", "devices", "devices list", "dlq", "dlq list", "dlq show", "dlq export",
+    "dlq replay",
 )  # fmt: skip
 
 
@@ -80,6 +84,7 @@ def _env() -> dict[str, str]:
     "command",
     [
         "nonsense", "bridge --clock 3", "dlq show nowhere", "dlq list --reason nonsense",
+        "dlq list --since yesterday", "dlq export", "dlq replay", "dlq replay 3/1 --since 2h",
         "simulate --faults nonsense", "up --port-offset -1", "devices list --state lost", "verify",
     ],
 )  # fmt: skip
@@ -92,6 +97,8 @@ def test_wrong_usage_ends_with_2(command: str, capsys: pytest.CaptureFixture[str
     "command,told",
     [
         ("dlq list", "cannot be reached (Connection refused); is it running"),
+        ("dlq replay 3/1042", "cannot be reached (Connection refused); is it running"),
+        ("dlq replay --from nowhere.ndjson", "cannot be reached (Connection refused)"),
         ("devices list", "cannot be reached (Connection refused); is it running"),
         ("rules list nowhere.toml", "nowhere.toml"),
         ("verify nowhere.ndjson", "nowhere.ndjson"),
@@ -216,6 +223,58 @@ def test_ps_shows_a_living_process_and_calls_a_dead_one_stopped(
     )  # fmt: skip
 
 
+def _mine(name: str, identity: str = "1") -> ProbeRecord:
+    """A record as if this process were the stage ``name``."""
+    me = identify(os.getpid())
+    assert me is not None
+    return ProbeRecord(
+        name=name, stage=name.partition("-")[0], id=identity, process=me, port=free_port()
+    )
+
+
+def test_a_second_bridge_with_an_id_in_use_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(Path(".qala/run"), _mine("bridge"))
+    assert run(["bridge"]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"bridge '1' runs on .qala already (pid {os.getpid()})" in err
+    assert "--id north" in err
+    refuse_second_bridge(Path(".qala"), "north")
+    monkeypatch.setenv("QALA_PROCESS_NAME", "bridge")  # a supervisor's own
+    refuse_second_bridge(Path(".qala"), "1")
+
+
+def test_ps_shows_a_stage_started_by_hand_instead_of_the_one_that_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(".qala/run")
+    write_record(folder, ProcessRecord(name="bridge", state="failed", since=0, restarts=3))
+    write_record(folder, _mine("bridge"))
+    assert run(["ps", "--json"]) == 0
+    out, err = capsys.readouterr()
+    (shown,) = json.loads(out)
+    assert (shown["name"], shown["pid"], shown["state"]) == ("bridge", os.getpid(), "waiting")
+    assert err == ""
+
+
+def test_ps_says_that_nothing_watches_what_a_killed_up_has_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(".qala/run")
+    me = _mine("x").process
+    write_record(folder, ProcessRecord(name="kafka", state="ready", since=0, process=me))
+    assert run(["ps", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert [one["name"] for one in json.loads(out)] == ["kafka"]
+    assert err.startswith("nothing watches these processes")
+    assert err.count("\n") == 1
+    write_record(folder, ProcessRecord(name=SUPERVISOR, state="ready", since=0, process=me))
+    assert run(["ps"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_stage_started_by_hand_is_in_ps_and_a_signal_ends_it_with_0(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -271,10 +330,6 @@ def test_devices_are_listed_with_those_in_trouble_first(
     assert [d["device"] for d in json.loads(capsys.readouterr().out)] == ["i-2"]
     look_devices.list_devices("stop-9", None, data=None, as_json=False, now_s=43)
     assert capsys.readouterr().out.strip() == "no device like that"
-
-
-def test_control_characters_of_a_dead_letter_do_not_reach_the_terminal() -> None:
-    assert look_letters._safe("a\x1b[31mb\nc\u202e", keep="\n") == "a\\x1b[31mb\nc\\u202e"
 
 
 async def test_a_probe_serves_metrics_and_says_503_with_reasons_until_ready(

@@ -8,8 +8,18 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from infra.screen import AlertRow, Snapshot, StageRow, as_svg, render, summary_line
+from infra.screen import (
+    AlertBoard,
+    AlertRow,
+    Snapshot,
+    StageRow,
+    as_svg,
+    render,
+    summary_line,
+)
+from infra.supervisor.alerttail import Alerts
 from infra.words import age_words, bytes_words, count_words
+from schemas.records import Alert, AlertState, encode
 
 BRIDGE = StageRow(
     name="bridge", state="ready", rate=498.4, lag=12, errors=3, cpu_pct=9.4, memory_bytes=71e6
@@ -24,9 +34,13 @@ SNAPSHOT = Snapshot(
         BRIDGE,
         StageRow(name="streams", state="backoff", restarts=2, note="ended with signal 9"),
     ],
-    alerts=[
-        AlertRow(at="12:03:04", state="firing", severity="critical", summary="Ozone 104 at stop-1")
-    ],
+    alerts=AlertBoard(
+        rows=[
+            AlertRow(at="12:03:04", state="firing", severity="critical", summary="Ozone 104 at s-1")
+        ],
+        firing=1,
+        complete=True,
+    ),
     events=["12:03:00 streams backoff"],
 )
 
@@ -65,9 +79,51 @@ def test_simulated_data_and_a_simulated_clock_are_named_in_the_header() -> None:
     assert "SIMULATED" not in drawn(replace(SNAPSHOT, simulated=False))[0]
 
 
-def test_the_last_alerts_are_shown_and_their_absence_is_said() -> None:
+def test_alerts_are_shown_with_how_many_fire_and_their_absence_is_said() -> None:
     assert line(drawn(SNAPSHOT), "Ozone").split()[:3] == ["12:03:04", "firing", "critical"]
-    assert "no alerts" in "\n".join(drawn(replace(SNAPSHOT, alerts=[])))
+    assert line(drawn(SNAPSHOT), "Alerts").split() == ["Alerts", "1", "firing"]
+    many = drawn(replace(SNAPSHOT, alerts=replace(SNAPSHOT.alerts, firing=10)))
+    assert "10 firing, all of them: qala alerts list --firing" in line(many, "Alerts")
+    none = drawn(replace(SNAPSHOT, alerts=AlertBoard(complete=True)))
+    assert "none fires" in "\n".join(none)
+
+
+def test_before_the_alerts_are_read_the_screen_does_not_say_that_there_are_none() -> None:
+    lines = "\n".join(drawn(replace(SNAPSHOT, alerts=AlertBoard())))
+    assert "not read yet" in lines
+    assert "none" not in lines
+
+
+def alert(name: str, state: AlertState, at: int, *, fired: bool = True) -> tuple[bytes, bytes]:
+    made = Alert(
+        id=name, rule="ozone-high", severity="critical", site="s-1", kind="ionizer", device="i-1",
+        state=state, value=1.0, summary=name, at=at, ordinal=at, started=0, fired=fired,
+    )  # fmt: skip
+    return name.encode(), encode(made)
+
+
+def test_what_fires_comes_before_what_ended_however_old_it_is() -> None:
+    alerts = Alerts()
+    for name, state, at in (
+        ("old", "firing", 1), ("a", "firing", 2), ("a", "resolved", 3), ("gone", "firing", 4),
+        ("b", "firing", 5), ("b", "resolved", 6),
+    ):  # fmt: skip
+        alerts.take(*alert(name, state, at))
+    alerts.take(*alert("never", "resolved", 7, fired=False))
+    alerts.take(*alert("soon", "pending", 8, fired=False))
+    alerts.take(b"gone", None)
+    board = alerts.board(complete=True)
+    assert [(row.summary, row.state) for row in board.rows] == [
+        ("ozone-high: old", "firing"), ("ozone-high: b", "resolved"), ("ozone-high: a", "resolved"),
+    ]  # fmt: skip
+    assert board.firing == 1
+
+
+def test_an_alert_of_another_day_is_shown_with_its_date() -> None:
+    alerts = Alerts()
+    alerts.take(*alert("x", "firing", 1_700_000_000_000))
+    (row,) = alerts.board(complete=True).rows
+    assert row.at == "14 Nov 22:13"
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])

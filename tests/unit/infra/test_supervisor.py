@@ -19,14 +19,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from infra.errors import AlreadyRunningError, SupervisorError
+from infra.native import free_port
+from infra.screen import AlertBoard
 from infra.servers import ServerPorts
 from infra.supervisor.backoff import Backoff
 from infra.supervisor.child import Child, Silence
 from infra.supervisor.identity import Identity, identify
-from infra.supervisor.ownership import base_name, owned, stop_leftovers
+from infra.supervisor.ownership import base_name, living_bridge, owned, stop_leftovers
 from infra.supervisor.plan import Plan, stage_specs
 from infra.supervisor.records import (
     NO_ANSWER,
+    ProbeRecord,
     ProcessRecord,
     log_file,
     read_processes,
@@ -36,6 +39,7 @@ from infra.supervisor.records import (
 )
 from infra.supervisor.run import Supervisor
 from infra.supervisor.spec import Check, Spec
+from infra.supervisor.view import View
 from tests.support.waiting import eventually
 
 FAKE = """
@@ -205,6 +209,52 @@ async def test_a_process_whose_error_is_final_is_not_started_again(tmp_path: Pat
             await supervisor.start([fake(tmp_path, "taken", "dies for good")])
         child = supervisor.children["taken"]
         assert (child.state, child.restarts) == ("failed", 0)
+
+
+async def test_a_process_whose_place_another_took_waits_and_comes_back_when_that_has_gone(
+    tmp_path: Path,
+) -> None:
+    rivals = ["a bridge started by hand has its id (pid 7)"]
+    async with supervised(tmp_path) as supervisor:
+        spec = replace(fake(tmp_path, "one"), rival=lambda: rivals[0] if rivals else None)
+        await supervisor.start([spec])
+        child = supervisor.children["one"]
+        os.kill(pid_of(child), signal.SIGKILL)
+        await eventually(state_of(child), lambda state: state == "failed", timeout_s=5)
+        assert child.reason == f"{rivals[0]}; this one comes back when that has gone"
+        rivals.clear()
+        await eventually(state_of(child), lambda state: state == "ready", timeout_s=10)
+        assert child.restarts == 1
+
+
+def test_a_bridge_is_found_by_its_id_while_it_lives(tmp_path: Path) -> None:
+    me = identify(os.getpid())
+    assert me is not None
+    written = ProbeRecord(name="bridge-2", stage="bridge", id="north", process=me, port=1)
+    write_record(tmp_path, written)
+    write_record(tmp_path, ProbeRecord(name="x", stage="streams", id="1", process=me, port=1))
+    gone = Identity(me.pid, me.ticks - 100, me.boot)
+    write_record(tmp_path, ProbeRecord(name="bridge", stage="bridge", id="2", process=gone, port=1))
+    found = [living_bridge(tmp_path, identity) for identity in ("north", "1", "2")]
+    assert found == [written, None, None]
+
+
+async def test_the_screen_shows_a_stage_started_by_hand_instead_of_one_that_failed(
+    tmp_path: Path,
+) -> None:
+    spec = fake(tmp_path, "bridge")
+    child = Child(spec, run_folder(tmp_path), lambda _child: None)
+    child.state, child.reason = "failed", "another client has its id"
+    me = identify(os.getpid())
+    assert me is not None
+    async with aiohttp.ClientSession() as session:
+        view = View(tmp_path, session, None)
+        (before,) = (await view.snapshot([child], AlertBoard())).stages
+        probe = ProbeRecord(name="bridge", stage="bridge", id="1", process=me, port=free_port())
+        write_record(run_folder(tmp_path), probe)
+        (after,) = (await view.snapshot([child], AlertBoard())).stages
+    assert (before.state, before.note) == ("failed", "another client has its id")
+    assert (after.state, after.note) == ("waiting", f"started by hand, pid {os.getpid()}")
 
 
 async def test_what_is_no_longer_ready_is_waiting_and_says_for_what(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""`qala alerts list`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from rich.text import Text
+
+from infra.cli.output import console, iso_ms, print_json, show, table
+from infra.settings import load_settings
+from infra.topic_reader import last_by_key
+from infra.words import age_words, count_words, severity_text
+from schemas.records import Alert, decode_alert
+from schemas.topics import ALERTS
+
+_SHOWN: Final = 50
+_STATES: Final = {
+    "firing": ("●", "bold red"),
+    "pending": ("◐", "yellow"),
+    "resolved": ("○", "green"),
+}
+
+
+class Wanted(NamedTuple):
+    """Which alerts: ``site`` is a shell pattern, None is any; ``limit`` how many at most."""
+
+    firing: bool = False
+    site: str | None = None
+    severity: str | None = None
+    limit: int | None = None
+
+    def takes(self, alert: Alert) -> bool:
+        """Whether ``alert`` is to be shown."""
+        if alert.state == "resolved" and not alert.fired:
+            return False  # it was pending only and never reached anybody
+        return (
+            (alert.state == "firing" or not self.firing)
+            and (self.site is None or fnmatchcase(alert.site, self.site))
+            and self.severity in {None, alert.severity}
+        )
+
+
+def list_alerts(wanted: Wanted, *, data: Path | None, as_json: bool, now_s: float) -> None:
+    """Print the last state of each alert, those that fire first.
+
+    Raises:
+        LookupFailedError: Kafka can't be asked.
+    """
+    logging.disable()  # what a client logs of an absent Kafka is in our sentence
+    settings = load_settings(data=data)
+    values = asyncio.run(last_by_key(settings.kafka, ALERTS)).values()
+    found = sorted(filter(wanted.takes, _decoded(values)), key=_order)
+    if as_json:
+        print_json([_as_dict(alert) for alert in found[: wanted.limit]])
+        return
+    shown = found[: wanted.limit or _SHOWN]
+    made = table("state", "severity", "since", "site", "device", "rule", "what", right=("since",))
+    for alert in shown:
+        made.add_row(*_row(alert, now_s))
+    show(made, "no alert fires" if wanted.firing else "no alerts")
+    if shown:
+        rest = len(found) - len(shown)
+        more = f"and {count_words(rest)} more (--limit); " if rest else ""
+        told = "as the worker told it last: `qala ps` says whether it runs"
+        console().print(Text(f"\n{more}{told}", style="dim"))
+
+
+def _decoded(values: Iterable[bytes]) -> Iterable[Alert]:
+    for value in values:
+        try:
+            yield decode_alert(value)
+        except msgspec.DecodeError:
+            continue  # a newer version's; it shows it itself
+
+
+def _order(alert: Alert) -> tuple[int, int]:
+    return ("firing", "pending", "resolved").index(alert.state), -alert.at
+
+
+def _row(alert: Alert, now_s: float) -> tuple[str | Text, ...]:
+    sign, style = _STATES[alert.state]
+    return (
+        Text(f"{sign} {alert.state}", style=style),
+        severity_text(alert.severity),
+        age_words(now_s - alert.at / 1000),
+        alert.site,
+        alert.device,
+        Text(alert.rule, style="dim"),
+        alert.summary,
+    )
+
+
+def _as_dict(alert: Alert) -> dict[str, Any]:
+    """Every field, its times in ISO form."""
+    fields = {name: getattr(alert, name) for name in alert.__struct_fields__}
+    return {**fields, "at": iso_ms(alert.at), "started": iso_ms(alert.started)}

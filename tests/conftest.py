@@ -21,6 +21,11 @@ INTEGRATION_FOLDERS = ("integration", "chaos")
 INTEGRATION_TIMEOUT_S = 180
 
 
+def pytest_configure() -> None:
+    """Let Java compile for the minute that a test's Kafka lives, not for a month."""
+    os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what lies in the folders of real servers, give it longer, and begin with the longest.
 

@@ -35,24 +35,37 @@ def kafka_server(
     log = log_path(data, "kafka")
     java = str(native.java)
     log4j = folder / "log4j2.xml"
-    class_path = f"{native.kafka_lib}/*"
+    classes = class_options(native.kafka_lib)
 
     async def prepare() -> None:
         write_config("kafka.properties", config, port=port, controller_port=controller_port)
         write_config("log4j2.xml", log4j)
-        await _format_once(folder, [java, *_tool_options(log4j), "-cp", class_path], log)
+        await _format_once(folder, [java, *_tool_options(log4j), *classes], log)
 
     return NativeServer(
         name="kafka",
         port=port,
         folder=folder,
-        argv=(java, *_server_options(log4j), "-cp", class_path, "kafka.Kafka", str(config)),
+        argv=(java, *_server_options(log4j), *classes, "kafka.Kafka", str(config)),
         env=_ENV,
         log=log,
         prepare=prepare,
         ready=lambda: answers_metadata(LOOPBACK, port),
         stop_timeout_s=20.0,
     )
+
+
+def class_archive(kafka_lib: Path) -> Path:
+    """Where the archive of Kafka's classes is, if `infra.native.class_archive` has made it."""
+    return kafka_lib.with_name("classes.jsa")
+
+
+def class_options(kafka_lib: Path) -> tuple[str, ...]:
+    """Java's options for Kafka's class path, and for the archive of its classes if it is there."""
+    archive = class_archive(kafka_lib)
+    # one that doesn't fit is left aside, and said nowhere: all is as it was without it
+    shared = (f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off") if archive.exists() else ()
+    return (*shared, "-cp", f"{kafka_lib}/*")
 
 
 async def answers_metadata(host: str, port: int) -> bool:

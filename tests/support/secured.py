@@ -21,6 +21,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from infra.native import LOOPBACK, NativeServer, find_native, free_port, log_path
+from infra.native.kafka import class_options
 from infra.native.server import write_config
 from schemas.connections import InfluxConnection, KafkaConnection, MqttConnection
 from tests.support.secured_page import ROOT, Page, influxdb_variables
@@ -221,7 +222,7 @@ class SecuredCity:
             argv=(
                 *(str(native.java), HEAP, "-XX:+UseSerialGC", "-XX:-UsePerfData"),
                 f"-Dlog4j2.configurationFile={folder / 'log4j2.xml'}",
-                *("-cp", f"{native.kafka_lib}/*", "kafka.Kafka", str(config)),
+                *(*class_options(native.kafka_lib), "kafka.Kafka", str(config)),
             ),
             env={"LC_ALL": "C.UTF-8"},
             log=log_path(self.data, "kafka"),

@@ -28,7 +28,7 @@ from infra.native import (
     versions,
     wait_ready,
 )
-from infra.native.kafka import cluster_id
+from infra.native.kafka import class_archive, class_options, cluster_id
 from infra.provision import topic_configs
 from infra.provision.influx import duration_s
 from infra.servers import ServerPorts
@@ -214,3 +214,10 @@ def test_state_topic_takes_a_flush_in_one_batch():
 def test_durations_of_influxdb_are_read():
     assert duration_s("168h0m0s") == 7 * 86400
     assert duration_s("0s") == 0
+
+
+def test_kafka_starts_from_its_class_archive_only_where_there_is_one(tmp_path):
+    lib = tmp_path / "lib"
+    assert class_options(lib) == ("-cp", f"{lib}/*")
+    class_archive(lib).touch()
+    assert f"-XX:SharedArchiveFile={class_archive(lib)}" in class_options(lib)

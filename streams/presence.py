@@ -2,7 +2,7 @@
 
 A device is stale after three of its usual intervals without a word. The usual interval is the
 median of its last 16 gaps, held between 10 s and 1 h; before four readings it is unknown, and
-taken for 1 h here. Gaps are measured on the log's active clock between moments at least a second
+taken for 5 minutes: who was heard once and then no more must not look well for hours. Gaps are measured on the log's active clock between moments at least a second
 apart, so an array of readings that arrives at once is one word of the device, and an outage of
 ours is no gap.
 """
@@ -19,6 +19,7 @@ USUAL_GAPS: Final = 16
 STALE_AFTER_INTERVALS: Final = 3
 MIN_INTERVAL_MS: Final = 10_000
 MAX_INTERVAL_MS: Final = 3_600_000
+UNKNOWN_INTERVAL_MS: Final = 300_000
 MIN_READINGS: Final = 4
 BURST_MS: Final = 1_000
 
@@ -86,8 +87,7 @@ class Presence:
         """When on the active clock silence makes it stale, or None where it cannot."""
         if self.state != "online":
             return None
-        # one that was hardly heard yet gets as long as the slowest: else it stayed online for ever
-        interval = self.usual_interval_ms(speed) or int(MAX_INTERVAL_MS * speed)
+        interval = self.usual_interval_ms(speed) or int(UNKNOWN_INTERVAL_MS * speed)
         return self.heard_active_ms + STALE_AFTER_INTERVALS * interval
 
     def becomes(self, state: DeviceStateName, now_ms: int) -> bool:

@@ -97,3 +97,5 @@ def _print(filled: Filled, chosen: Settings) -> None:
         f"in database {chosen.influx.database} at {chosen.influx}"
     )
     out.print(made)
+    # it has no current value ten seconds after its end, so a board is asked for that moment
+    out.print(f"its boards, as of its end: qala dashboards preview --now {filled.last}")

@@ -16,6 +16,7 @@ State = Literal["online", "stale", "offline", "never_seen"]
 GAPS = 16
 FEWEST_WORDS = 4
 SHORTEST_MS, LONGEST_MS = 10_000, 3_600_000
+UNKNOWN_MS = 300_000
 STALE_AFTER = 3
 BURST_MS = 1000
 
@@ -92,7 +93,7 @@ class Life:
         if silent_ms < STALE_AFTER * int(SHORTEST_MS * moment.speed):
             return False
         shortest, longest = SHORTEST_MS * moment.speed, LONGEST_MS * moment.speed
-        usual = longest
+        usual = UNKNOWN_MS * moment.speed
         if self._words >= FEWEST_WORDS:
             usual = min(max(median(self._gaps[-GAPS:]), shortest), longest)
         return silent_ms >= STALE_AFTER * int(usual)

@@ -29,7 +29,9 @@ FRESH_MS: Final = 60_000
 
 _TAIL_RECORDS: Final = 400
 """Of the first partition; of the others what is enough for a minute of ticks of a bridge."""
-_TAIL_OF_OTHERS: Final = 100
+_TAIL_OF_OTHERS: Final = 200
+_TAIL_S: Final = 2.5
+"""No longer for what was there before; of large envelopes it may be much."""
 _REQUEST_MS: Final = 4000
 
 
@@ -146,12 +148,15 @@ async def _watch(
     loop = asyncio.get_running_loop()
     # what was there before we looked; others' records wait meanwhile, and seem the slower for it
     left = [place for place in places if begins[place] < ends[place]]
-    while left:
+    enough = loop.time() + _TAIL_S
+    while left and loop.time() < enough:
         batches = await consumer.getmany(*left, timeout_ms=500)
         for records in batches.values():
             for record in records:
                 watch.note(record)
         left = [place for place in left if await consumer.position(place) < ends[place]]
+    for place in left:
+        consumer.seek(place, ends[place])
     until = loop.time() + watch_s
     while (left_s := until - loop.time()) > 0:
         batches = await consumer.getmany(timeout_ms=int(1000 * left_s) + 1)

@@ -156,6 +156,15 @@ def provision(
             help="Counts the first time only, and for ever.",
         ),
     ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokens",
+            metavar="DIR",
+            help="Also make tokens of InfluxDB 2.x that may only write (sink/token) or read "
+            "(reader/token), in this folder.",
+        ),
+    ] = None,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
@@ -167,4 +176,4 @@ def provision(
     """
     from infra.cli.run_stack import run_provision
 
-    run_provision(partitions, data=data, as_json=as_json)
+    run_provision(partitions, tokens, data=data, as_json=as_json)

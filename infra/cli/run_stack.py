@@ -14,7 +14,7 @@ from rich.console import Console
 
 from infra.cli.output import console, print_json
 from infra.errors import SupervisorError
-from infra.provision import provision
+from infra.provision import make_tokens, provision
 from infra.servers import ServerPorts
 from infra.settings import STAGE_MODELS, Settings, load_settings
 from infra.supervisor.display import Display
@@ -107,13 +107,20 @@ async def _gone(data: Path, pid: int) -> None:
         ) from exc
 
 
-def run_provision(partitions: int | None, *, data: Path | None, as_json: bool) -> None:
-    """Provision the servers of the settings and say what was done."""
+def run_provision(
+    partitions: int | None, tokens: Path | None, *, data: Path | None, as_json: bool
+) -> None:
+    """Provision the servers of the settings, with ``tokens`` in a folder, and say what was done."""
     logging.disable()  # what a client logs of an absent Kafka is in our sentence
     settings = load_settings(data=data)
-    done = asyncio.run(
-        provision(settings.kafka, settings.influx, partitions=partitions or DEFAULT_PARTITIONS)
-    )
+
+    async def made() -> list[str]:
+        done = await provision(
+            settings.kafka, settings.influx, partitions=partitions or DEFAULT_PARTITIONS
+        )
+        return done + (await make_tokens(settings.influx, tokens) if tokens else [])
+
+    done = asyncio.run(made())
     if as_json:
         print_json(done)
         return

@@ -75,6 +75,7 @@ class KafkaSeen(Struct, frozen=True, kw_only=True):
     topics: dict[str, TopicSeen]
     broker: dict[str, str] | None
     groups: tuple[GroupSeen, ...]
+    cluster_id: str | None = None
 
     @classmethod
     def too_old(
@@ -143,6 +144,7 @@ async def _look(
         topics={name: replace(topic, configs=configs.get(name)) for name, topic in topics.items()},
         broker=broker,
         groups=seen_groups,
+        cluster_id=told.cluster_id,
     )
 
 

@@ -26,11 +26,19 @@ SERVERS: Final = frozenset({"Mosquitto", "Kafka", "InfluxDB"})
 _HERE: Final = frozenset({LOOPBACK, "localhost", "::1"})
 
 
+class Disk(Struct, frozen=True):
+    """Where a server writes, and the free space (MB) there."""
+
+    folder: Path
+    free_mb: int
+
+
 class MachineSeen(Struct, frozen=True, kw_only=True):
     """What this machine is. ``writable`` is False where the data folder can't be written.
 
     ``free_mb`` is of the disk under the data folder, which is no disk where ``in_memory``.
-    ``disks`` is the free space (MB) of servers whose folder there is a disk of its own.
+    ``servers`` have a folder in the data folder. ``disks`` are those of servers that have one of
+    their own: a folder of the data folder that is mounted, or what a server says and is here.
     ``java`` is None where there is none; ``native`` says what is missing of the native servers.
     ``synchronised`` is None where the system does not tell.
     """
@@ -38,7 +46,8 @@ class MachineSeen(Struct, frozen=True, kw_only=True):
     data: Path
     free_mb: int
     in_memory: bool = False
-    disks: dict[str, int] = {}
+    servers: frozenset[str] = frozenset()
+    disks: dict[str, Disk] = {}
     writable: bool
     memory_mb: int
     open_files: int
@@ -63,7 +72,12 @@ async def ask_machine(data: Path, environ: Mapping[str, str]) -> MachineSeen:
         data=data,
         free_mb=_free_mb(there),
         in_memory=_in_memory(there),
-        disks=_disks(data),
+        servers=frozenset(server for server, folder in _folders(data) if folder.is_dir()),
+        disks={
+            server: Disk(folder, _free_mb(folder))
+            for server, folder in _folders(data)
+            if _own_disk(folder, data)
+        },
         writable=os.access(there, os.W_OK | os.X_OK),
         memory_mb=psutil.virtual_memory().available // _MB,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
@@ -113,11 +127,16 @@ def _free_mb(folder: Path) -> int:
     return shutil.disk_usage(folder).free // _MB
 
 
-def _disks(data: Path) -> dict[str, int]:
-    folders = {server: data / server.lower() for server in sorted(SERVERS)}
-    return {
-        server: _free_mb(folder) for server, folder in folders.items() if os.path.ismount(folder)
-    }
+def _folders(data: Path) -> list[tuple[str, Path]]:
+    return [(server, data / server.lower()) for server in sorted(SERVERS)]
+
+
+def _own_disk(folder: Path, data: Path) -> bool:
+    """Whether it is mounted there, or a link to another disk than that of the data folder."""
+    try:
+        return os.path.ismount(folder) or folder.stat().st_dev != data.stat().st_dev
+    except OSError:  # not there, or we may not look
+        return False
 
 
 def _in_memory(folder: Path) -> bool:

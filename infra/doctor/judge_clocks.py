@@ -6,14 +6,14 @@ from typing import Final
 
 from infra.doctor.ask_influx import InfluxSeen
 from infra.doctor.finding import Away, Finding, Findings
-from infra.doctor.watch_log import LogWatched
+from infra.doctor.watch_log import RECENT_MS, LogWatched
 
 OFF_MS: Final = 2000
 """A difference from which a clock is a problem."""
 
-_BEHIND_MS: Final = -5000
-"""A bridge may be behind by what it still has to send. One whose clock is so far behind believes
-no device (contract §1)."""
+DISBELIEVES_MS: Final = 5000
+"""A ``ts`` that is further ahead of a bridge's clock is not believed (contract §1), so one whose
+clock is so far behind believes no device."""
 _SYNC: Final = "synchronise the clock of {} (`timedatectl set-ntp true`, or chrony)"
 _HARM: Final = "boards then show live values as unknown, and ages are wrong"
 
@@ -42,6 +42,13 @@ def judge_clocks(
     for bridge in log.bridges if log is not None else ():
         if bridge.ahead_ms is not None:
             _bridge(found, bridge.id, bridge.ahead_ms)
+        elif log is not None and not log.simulated and bridge.quiet_ms <= RECENT_MS:
+            found.unknown(
+                f"bridge {bridge.id}",
+                "its clock is seen in what it receives, and it has passed on nothing of devices "
+                "for a minute",
+                "look again when a device has sent something",
+            )
     return found.made
 
 
@@ -71,22 +78,36 @@ def _judge(found: Findings, server: str, difference_ms: int, *, ours_is_off: boo
 
 
 def _bridge(found: Findings, bridge: str, ahead_ms: int) -> None:
+    """By how far it is ahead at least: what it sends was also on its way for a while."""
     check = f"bridge {bridge}"
+    mend = (
+        f"see the clock of its machine, and what it waits for: /ready of bridge {bridge}; "
+        + _SYNC.format("that machine")
+    )
+    late = (
+        f"what it sends was received {_words(ahead_ms)} Kafka's clock: its clock is wrong, or it "
+        "is that late"
+    )
     if ahead_ms >= OFF_MS:
         found.problem(
             check,
             f"its clock is {_words(ahead_ms)} Kafka's: it stamps what devices send with it",
             _SYNC.format(f"the machine of bridge {bridge}"),
         )
-    elif ahead_ms < _BEHIND_MS:
+    elif ahead_ms <= -DISBELIEVES_MS:
+        found.problem(
+            check, f"{late}; with a clock so far behind it believes no device's time", mend
+        )
+    elif ahead_ms <= -OFF_MS:
+        spare_s = (ahead_ms + DISBELIEVES_MS) / 1000
         found.warning(
             check,
-            f"what it sends was received {_words(ahead_ms)} Kafka's clock: its clock is wrong, "
-            "or it is that late",
-            f"see the clock of its machine, and what it waits for: /ready of bridge {bridge}",
+            f"{late}; with such a clock it does not believe a device that is more than "
+            f"{spare_s:.1f} s ahead of Kafka's",
+            mend,
         )
     else:
-        found.ok(check, "its clock agrees with Kafka's")
+        found.ok(check, f"its clock agrees with Kafka's to {OFF_MS // 1000} s")
 
 
 def _agree(kafka_ms: int | None, influx_ms: int | None) -> bool:

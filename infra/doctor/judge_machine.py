@@ -20,7 +20,11 @@ _MB: Final = 1_000_000
 def judge_machine(
     seen: MachineSeen, *, min_free_mb: int, elsewhere: Iterable[str]
 ) -> list[Finding]:
-    """Findings of the part ``machine``; ``elsewhere`` are servers that run on other machines."""
+    """Findings of the part ``machine``.
+
+    ``elsewhere`` are servers that write outside the data folder, or on other machines: where
+    `MachineSeen` has no disk of theirs, their space is unknown.
+    """
     found = Findings("machine")
     away = set(elsewhere)
     if seen.in_memory and away == SERVERS:
@@ -31,14 +35,15 @@ def judge_machine(
         )
     else:
         _space(found, seen.data, seen.free_mb, min_free_mb)
-    for server, free_mb in seen.disks.items():
-        _space(found, seen.data / server.lower(), free_mb, min_free_mb)
+    for server, disk in seen.disks.items():
+        _space(found, disk.folder, disk.free_mb, min_free_mb, server=server)
     others = sorted(away - seen.disks.keys())
     if others:
         found.unknown(
             "space elsewhere",
             f"free space of {', '.join(others)} can't be seen from here",
-            "run `df -h` on their machines; Kafka keeps 7 days of telemetry, InfluxDB 30 of rows",
+            "run `df -h` where their folders are, on their machines; Kafka keeps 7 days of "
+            "telemetry, InfluxDB 30 of rows",
         )
     if seen.writable:
         found.ok("data folder", f"{seen.data} can be written")
@@ -54,14 +59,21 @@ def judge_machine(
     return found.made
 
 
-def _space(found: Findings, folder: Path, free_mb: int, min_free_mb: int) -> None:
-    free = f"{_size(free_mb)} free at {folder}"
+def _space(
+    found: Findings, folder: Path, free_mb: int, min_free_mb: int, *, server: str | None = None
+) -> None:
+    free = f"{_size(free_mb)} free at {folder}{f' of {server}' if server else ''}"
+    larger = (
+        f"give {server} a larger one"
+        if server
+        else "move the folder to a larger one and name it with --data"
+    )
     if free_mb < min_free_mb:
         found.problem(
             "space",
             f"{free}, and there should be {_size(min_free_mb)} (min_free_mb)",
-            f"see what is large with `du -sh {folder}/*`, make room on that disk, or move the "
-            "folder to a larger one and name it with --data; a full disk stops every server",
+            f"see what is large with `du -sh {folder}/*`, make room on that disk, or {larger}; "
+            "a full disk stops every server",
         )
     elif free_mb < 2 * min_free_mb:
         found.warning(

@@ -15,6 +15,8 @@ OLDEST_MOSQUITTO: Final = (2, 0)
 DEFAULT_WINDOW: Final = 20
 """Mosquitto's ``max_inflight_messages`` where nobody has set it."""
 ENOUGH_WINDOW: Final = 1000
+SHORT_QUEUE: Final = 100_000
+"""Messages; fewer than this a city of a thousand devices sends in some minutes."""
 _RESTART: Final = "in mosquitto.conf, and restart the broker"
 
 
@@ -136,13 +138,25 @@ def _queue(found: Findings, seen: TrialSeen, conf: Mapping[str, str] | None) -> 
             f"set max_queued_messages 1000000 and max_queued_bytes 1073741824 {_RESTART}",
         )
         return
-    limit = (conf or {}).get("max_queued_messages")
-    found.ok(
-        "queue limit",
-        f"keeps {count_words(int(limit))} messages for an absent bridge (its configuration)"
-        if limit and limit.isdecimal()
-        else f"kept all of {count_words(seen.sent)} messages for a client that was away",
-    )
+    limit = (conf or {}).get("max_queued_messages", "")
+    if not limit.isdecimal():
+        found.unknown(
+            "queue limit",
+            f"keeps at least {count_words(seen.kept)} messages for a client that is away; what is "
+            "beyond is not known",
+            "see that its configuration has max_queued_messages 1000000 and max_queued_bytes "
+            "1073741824 (Mosquitto), or what is its word for that",
+        )
+    elif 0 < int(limit) < SHORT_QUEUE:
+        found.warning(
+            "queue limit",
+            f"keeps {count_words(int(limit))} messages for an absent bridge (its configuration), "
+            "and drops further ones",
+            f"set max_queued_messages 1000000 {_RESTART}",
+        )
+    else:  # 0 is Mosquitto's word for no limit
+        words = f"{count_words(int(limit))} messages" if int(limit) else "any number of messages"
+        found.ok("queue limit", f"keeps {words} for an absent bridge (its configuration)")
 
 
 def _payload(found: Findings, seen: TrialSeen) -> None:

@@ -6,12 +6,13 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from infra.doctor.ask_influx import ask_influx
-from infra.doctor.ask_kafka import ask_kafka
-from infra.doctor.ask_machine import ask_machine, broker_conf, is_here
+from infra.doctor.ask_kafka import KafkaSeen, ask_kafka
+from infra.doctor.ask_machine import MachineSeen, ask_machine, broker_conf, is_here
 from infra.doctor.ask_mqtt import BrokerSeen, ask_mqtt, ask_stored
 from infra.doctor.ask_stages import ask_stages
 from infra.doctor.check_settings import check_settings
@@ -23,6 +24,7 @@ from infra.doctor.judge_kafka import judge_kafka
 from infra.doctor.judge_machine import judge_machine
 from infra.doctor.judge_mqtt import judge_mqtt
 from infra.doctor.judge_stages import judge_stages
+from infra.doctor.kafka_disk import kafka_disk
 from infra.doctor.watch_log import LogWatched, watch_log
 from infra.settings import Settings
 from schemas.connections import KafkaConnection, MqttConnection
@@ -65,8 +67,12 @@ async def examine(
     if isinstance(machine, Away):
         of_machine, synchronised = _unseen("machine", machine), None
     else:
-        min_free_mb, synchronised = settings.min_free_mb, machine.synchronised
-        of_machine = judge_machine(machine, min_free_mb=min_free_mb, elsewhere=_elsewhere(settings))
+        synchronised = machine.synchronised
+        of_machine = judge_machine(
+            _with_kafka(machine, kafka),
+            min_free_mb=settings.min_free_mb,
+            elsewhere=_elsewhere(settings, machine),
+        )
     return in_order(
         [
             *check_settings(settings, environ),
@@ -140,11 +146,23 @@ async def _log(
         return None
 
 
-def _elsewhere(settings: Settings) -> list[str]:
-    """The servers that run on other machines, as far as their addresses tell."""
+def _with_kafka(machine: MachineSeen, kafka: KafkaSeen | Away) -> MachineSeen:
+    """The machine with Kafka's disk, where Kafka writes here and outside the data folder."""
+    disk = None if isinstance(kafka, Away) else kafka_disk(kafka)
+    if disk is None or "Kafka" in machine.disks or disk.folder.is_relative_to(machine.data):
+        return machine
+    return replace(machine, disks=machine.disks | {"Kafka": disk})
+
+
+def _elsewhere(settings: Settings, machine: MachineSeen) -> list[str]:
+    """Servers that write elsewhere than into the data folder: by their addresses, and by it."""
     hosts = {
         "Mosquitto": settings.mqtt.host,
-        "Kafka": settings.kafka.bootstrap.split(",")[0].rpartition(":")[0],
-        "InfluxDB": settings.influx.url.partition("://")[2].partition("/")[0].partition(":")[0],
+        "Kafka": settings.kafka.bootstrap.split(",")[0].rpartition(":")[0].strip("[]"),
+        "InfluxDB": urlsplit(settings.influx.url).hostname or "",
     }
-    return [server for server, host in hosts.items() if not is_here(host)]
+    return [
+        server
+        for server, host in hosts.items()
+        if not (is_here(host) and server in machine.servers)
+    ]

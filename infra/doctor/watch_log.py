@@ -1,8 +1,11 @@
-"""Watching one partition of the telemetry log: which bridges write, and by which clocks.
+"""Watching the telemetry log: which bridges write, and by which clocks.
 
 Every bridge ticks on every partition, by default each second. So a bridge that is heard neither
 in the last seconds of the log nor while we watch is away. A record that arrives while we watch
 was stamped just before by Kafka's clock, so it tells how far that clock is from ours.
+
+A tick has no time but Kafka's: a bridge's own clock stands in what it received from devices
+alone. With few sites most partitions have none of that, so all are watched.
 """
 
 from __future__ import annotations
@@ -21,15 +24,22 @@ from schemas.topics import TELEMETRY
 RECENT_MS: Final = 10_000
 """A bridge whose last record is older than this, by the log, is away."""
 
+FRESH_MS: Final = 60_000
+"""Older receive times, by the log, say nothing of a bridge's clock of now."""
+
 _TAIL_RECORDS: Final = 400
+"""Of the first partition; of the others what is enough for a minute of ticks of a bridge."""
+_TAIL_OF_OTHERS: Final = 200
+_TAIL_S: Final = 2.5
+"""No longer for what was there before; of large envelopes it may be much."""
 _REQUEST_MS: Final = 4000
 
 
 class BridgeHeard(Struct, frozen=True, kw_only=True):
     """One bridge in the log. ``ahead_ms`` is how far its clock is ahead of Kafka's, at least.
 
-    None where it has sent nothing but ticks. ``quiet_ms`` is how much older its last record is
-    than the newest of the log, in real time.
+    None where it has sent nothing but ticks for a minute. ``quiet_ms`` is how much older its last
+    record is than the newest of the log, in real time.
     """
 
     id: str
@@ -51,7 +61,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self.last_ms: dict[str, int] = {}
-        self.ahead_ms: dict[str, int] = {}
+        self.ahead_ms: dict[str, list[tuple[int, int]]] = {}
         self.newest_ms = 0
         self.speed: float | None = None
         self.clock_ms: int | None = None
@@ -63,10 +73,10 @@ class _Watch:
             return
         self.speed = speed_in(record.headers)
         self.newest_ms = max(self.newest_ms, record.timestamp)
-        self.last_ms[bridge] = record.timestamp
+        self.last_ms[bridge] = max(record.timestamp, self.last_ms.get(bridge, 0))
         ahead = _ahead_ms(record)
         if ahead is not None:
-            self.ahead_ms[bridge] = max(ahead, self.ahead_ms.get(bridge, ahead))
+            self.ahead_ms.setdefault(bridge, []).append((record.timestamp, ahead))
 
     def arrives(self, record: Any, now_ms: int) -> None:  # noqa: ANN401 - aiokafka has no types
         self.note(record)
@@ -82,7 +92,7 @@ class _Watch:
                 BridgeHeard(
                     id=bridge,
                     quiet_ms=round((self.newest_ms - last) / (self.speed or 1.0)),
-                    ahead_ms=None if simulated else self.ahead_ms.get(bridge),
+                    ahead_ms=None if simulated else self._ahead_ms(bridge),
                 )
                 for bridge, last in sorted(self.last_ms.items())
             ),
@@ -90,6 +100,12 @@ class _Watch:
             simulated=simulated,
             clock_ms=None if simulated else self.clock_ms,
         )
+
+    def _ahead_ms(self, bridge: str) -> int | None:
+        """Of what is fresh the most: that was the least time on its way."""
+        fresh_ms = self.newest_ms - FRESH_MS
+        told = [ahead for at_ms, ahead in self.ahead_ms.get(bridge, ()) if at_ms >= fresh_ms]
+        return max(told, default=None)
 
 
 async def watch_log(
@@ -107,34 +123,47 @@ async def watch_log(
         await consumer.start()
         # asked of the cluster as a whole: asking for the topic by name could create it
         metadata = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - no public way
-        if not metadata.partitions_for_topic(TELEMETRY):
+        numbers = metadata.partitions_for_topic(TELEMETRY)
+        if not numbers:
             return None
-        return await _watch(consumer, TopicPartition(TELEMETRY, 0), watch_s, now_ms)
+        places = [TopicPartition(TELEMETRY, number) for number in sorted(numbers)]
+        return await _watch(consumer, places, watch_s, now_ms)
     finally:
         await consumer.stop()
 
 
 async def _watch(
     consumer: Any,  # noqa: ANN401 - aiokafka has no types
-    place: TopicPartition,
+    places: list[TopicPartition],
     watch_s: float,
     now_ms: Callable[[], int],
 ) -> LogWatched:
     watch = _Watch()
-    end = (await consumer.end_offsets([place]))[place]
-    begin = (await consumer.beginning_offsets([place]))[place]
-    consumer.assign([place])
-    consumer.seek(place, max(begin, end - _TAIL_RECORDS))
+    ends = await consumer.end_offsets(places)
+    begins = await consumer.beginning_offsets(places)
+    consumer.assign(places)
+    for place in places:
+        tail = _TAIL_RECORDS if place.partition == 0 else _TAIL_OF_OTHERS
+        consumer.seek(place, max(begins[place], ends[place] - tail))
     loop = asyncio.get_running_loop()
-    while await consumer.position(place) < end:
-        for record in (await consumer.getmany(place, timeout_ms=500)).get(place, []):
-            watch.note(record)
+    # what was there before we looked; others' records wait meanwhile, and seem the slower for it
+    left = [place for place in places if begins[place] < ends[place]]
+    enough = loop.time() + _TAIL_S
+    while left and loop.time() < enough:
+        batches = await consumer.getmany(*left, timeout_ms=500)
+        for records in batches.values():
+            for record in records:
+                watch.note(record)
+        left = [place for place in left if await consumer.position(place) < ends[place]]
+    for place in left:
+        consumer.seek(place, ends[place])
     until = loop.time() + watch_s
     while (left_s := until - loop.time()) > 0:
-        batch = await consumer.getmany(place, timeout_ms=int(1000 * left_s) + 1)
+        batches = await consumer.getmany(timeout_ms=int(1000 * left_s) + 1)
         now = now_ms()
-        for record in batch.get(place, []):
-            watch.arrives(record, now)
+        for records in batches.values():
+            for record in records:
+                watch.arrives(record, now)
     return watch.result()
 
 

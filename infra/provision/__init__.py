@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra.provision.errors import PartitionCountError, ProvisionError, UnsupportedServerError
 from infra.provision.influx import provision_influx
 from infra.provision.kafka import partition_counts, provision_kafka
+from infra.provision.tokens import make_tokens
 from infra.provision.topics import topic_configs
 from schemas.connections import InfluxConnection, KafkaConnection
 from schemas.topics import DEFAULT_PARTITIONS
@@ -13,6 +14,7 @@ __all__ = [
     "PartitionCountError",
     "ProvisionError",
     "UnsupportedServerError",
+    "make_tokens",
     "partition_counts",
     "provision",
     "provision_influx",

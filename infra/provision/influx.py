@@ -64,7 +64,7 @@ def _policy_statement(
 
 async def _buckets(api: InfluxApi, influx: InfluxConnection) -> list[str]:
     """2.x: one bucket for each policy, and which of them InfluxQL reads without being told."""
-    org = await _organisation(api, influx)
+    org = await organisation(api, influx)
     found = await api.call("GET", "buckets", params={"orgID": org, "limit": "100"})
     existing = {bucket["name"]: bucket for bucket in found["buckets"]}
     done, ids = [], {}
@@ -89,7 +89,12 @@ async def _buckets(api: InfluxApi, influx: InfluxConnection) -> list[str]:
     return done + await _mappings(api, influx, org, ids)
 
 
-async def _organisation(api: InfluxApi, influx: InfluxConnection) -> str:
+async def organisation(api: InfluxApi, influx: InfluxConnection) -> str:
+    """The id of the organisation, on 2.x.
+
+    Raises:
+        ProvisionError: the token knows none of that name.
+    """
     found = await api.call("GET", "orgs", params={"org": influx.org})
     if not found.get("orgs"):
         # not made here: InfluxQL reads only the organisation that the token belongs to

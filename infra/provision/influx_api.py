@@ -111,6 +111,11 @@ class InfluxApi:
             )
         return body
 
+    async def knows_token(self) -> bool:
+        """Whether 2.x knows the token of this session, whatever it may do."""
+        status, _, _ = await self._request("GET", "/api/v2/buckets", params={"limit": "1"})
+        return status not in _REFUSALS
+
     async def _request(
         self,
         method: str,

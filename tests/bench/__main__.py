@@ -19,11 +19,12 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench.hand import Faust, Hand
-from tests.bench.mistakes import mistakes
-from tests.bench.page import fill
+from tests.bench.mistakes import PeerError, mistakes
+from tests.bench.page import fill, taken
 from tests.bench.qala import Qala
-from tests.bench.report import as_json, as_markdown, as_tables
+from tests.bench.report import as_json, as_markdown, as_tables, grids
 from tests.bench.rounds import Figures, Loads, Sizes, at_a_pace, full_speed
+from tests.bench.summary import PLACE, summary
 from tests.bench.systems import System
 from tests.bench.telegraf import Telegraf, TelegrafAlone
 from tests.support.stack import Stack
@@ -89,16 +90,25 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--markdown", action="store_true", help="print the tables for docs")
-    parser.add_argument("--into", type=Path, help="write them into this page, in their place")
+    parser.add_argument(
+        "--into", type=Path, nargs="+", default=[], metavar="PAGE",
+        help="write them into these pages: tables and summary, each in its place",
+    )  # fmt: skip
     args = parser.parse_args()
     sizes = Sizes(count=args.count, devices=args.devices, repeats=args.repeats)
-    found = asyncio.run(
-        measure(sizes, frozenset(args.only.split(",")), frozenset(args.parts.split(",")))
-    )
+    try:
+        found = asyncio.run(
+            measure(sizes, frozenset(args.only.split(",")), frozenset(args.parts.split(",")))
+        )
+    except PeerError as exc:
+        sys.exit(f"bench: {exc}")
     if args.json:
         args.json.write_bytes(as_json(found))
-    if args.into:
-        fill(args.into, "bench", as_markdown(found))
+    for page in args.into:
+        if taken(page, PLACE) is None:
+            fill(page, "bench", as_markdown(found))
+        else:
+            fill(page, PLACE, summary(grids(found)))
     if args.markdown:
         sys.stdout.write(as_markdown(found))
     else:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 
+def taken(page: Path, place: str) -> str | None:
+    """What stands between ``<!-- place -->`` and ``<!-- /place -->``; None without that place."""
+    text = page.read_text(encoding="utf-8")
+    _, found, rest = text.partition(f"<!-- {place} -->\n")
+    inner, closed, _ = rest.partition(f"<!-- /{place} -->")
+    return inner if found and closed else None
+
+
 def fill(page: Path, place: str, text: str) -> None:
     """Put ``text`` between ``<!-- place -->`` and ``<!-- /place -->``, instead of what is there.
 

@@ -69,16 +69,8 @@ def _counterpart(found: Mapping[str, Figures], stage: str) -> Median | None:
 
 
 def _together(costs: Mapping[str, Sequence[Cost | None]]) -> Median | None:
-    """The sum of the stages' medians, and of their lowest and highest."""
-    medians = [Median.of(of_stage) for of_stage in costs.values() if of_stage]
-    known = [one for one in medians if one]
-    if len(known) < len(medians) or not known:
-        return None
-    return Median(
-        sum(one.middle for one in known),
-        sum(one.low for one in known),
-        sum(one.high for one in known),
-    )
+    """Of all stages' sums, round by round."""
+    return Median.together([of_stage for of_stage in costs.values() if of_stage])
 
 
 def _shown(one: Median | None) -> str:

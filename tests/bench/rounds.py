@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,8 +69,22 @@ class Median:
     @classmethod
     def of(cls, costs: Sequence[Cost | None]) -> Median | None:
         """Of CPU microseconds per reading; None where one run could not keep up."""
-        us = [cost.us for cost in costs if cost]
-        if not us or len(us) < len(costs):
+        return cls._of_us([cost.us for cost in costs if cost], len(costs))
+
+    @classmethod
+    def together(cls, stages: Collection[Sequence[Cost | None]]) -> Median | None:
+        """Of the sums of stages, each of one round; None where a stage could not keep up in one.
+
+        Raises:
+            ValueError: a stage was measured in fewer rounds than another.
+        """
+        rounds = list(zip(*stages, strict=True))
+        sums = [sum(cost.us for cost in one if cost) for one in rounds if all(one)]
+        return cls._of_us(sums, len(rounds))
+
+    @classmethod
+    def _of_us(cls, us: Sequence[float], wanted: int) -> Median | None:
+        if not us or len(us) < wanted:
             return None
         return cls(statistics.median(us), min(us), max(us))
 

@@ -132,6 +132,22 @@ async def test_health_needs_the_right_password(broker: Broker):
     assert not await broker.healthy()
 
 
+async def test_preparing_again_leaves_a_running_broker_healthy(broker: Broker):
+    words = (broker.root / "data/health/mosquitto_sub").read_text()
+    await broker.prepare()
+    assert await broker.healthy()
+    assert (broker.root / "data/health/mosquitto_sub").read_text() == words
+    await broker.server.restart()
+    assert await broker.healthy()
+
+
+async def test_a_health_password_that_was_cut_short_is_made_anew(broker: Broker):
+    words = broker.root / "data/health/mosquitto_sub"
+    words.write_text("-u health\n")
+    await broker.server.restart()
+    assert await broker.healthy()
+
+
 async def test_whoever_looks_from_inside_hears_figures_and_no_device(broker: Broker):
     code, said = await broker.listen("1886", "doctor", "doctor-word", "'$SYS/broker/uptime'")
     assert (code, "seconds" in said) == (0, True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import json
 import os
 import pwd
@@ -32,9 +33,10 @@ from infra.native.mosquitto import answers_connect
 from infra.provision import partition_counts, provision_influx, provision_kafka
 from infra.servers import ServerPorts, native_servers
 from infra.settings import Settings
+from schemas.clock import RealClock
 from schemas.connections import InfluxConnection, MqttConnection
-from schemas.topics import ALL_TOPICS, COMMANDS
-from tests.support.bridges import device
+from schemas.topics import ALL_TOPICS, COMMANDS, partition_of
+from tests.support.bridges import bridging, device
 from tests.support.servers import RunningServer, query
 from tests.support.stack import QALA, Stack, StageProcess
 from tests.support.waiting import eventually
@@ -73,6 +75,7 @@ async def city(stack: Stack) -> Stack:
         await stack.run(*words, name=name)
 
     async def in_order() -> list[Finding]:
+        await one_reading(stack)
         return troubles(await examine(settings_of(stack), now_ms))
 
     await eventually(in_order, lambda found: not found, timeout_s=60)
@@ -88,6 +91,14 @@ def settings_of(stack: Stack, **more: object) -> Settings:
         bridge={"tick_s": TICK_S},
         **more,
     )
+
+
+async def one_reading(stack: Stack, site: str = "hall-0") -> None:
+    """What a bridge receives shows its clock."""
+    async with device(stack.mqtt_connection, "one-reading") as sender:
+        body = {"type": "temperature", "ts": now_ms(), "boot": now_ms() // 1000, "seq": 0}
+        sender.send(site, "thermometer", "t-0", body | {"celsius": 20.5})
+        await sender.all_acknowledged()
 
 
 def troubles(findings: list[Finding]) -> list[Finding]:
@@ -157,6 +168,7 @@ def _whole(counts: dict[str, int]) -> bool:
 
 
 async def test_a_healthy_stack_has_nothing_to_mend(city: Stack):
+    await one_reading(city)
     code, out, err = await doctor(city, "--json")
     findings = [Finding(**found) for found in json.loads(out)]
     assert troubles(findings) == []
@@ -189,6 +201,45 @@ async def test_a_clock_5_s_off_is_told_of_each_server(city: Stack):
         assert "s behind this machine's" in off.what
         # both servers agree with each other, so the odd clock is ours
         assert "synchronise the clock of this machine" in off.mend
+
+
+@pytest.mark.parametrize(
+    "off_s, state, said",
+    [(4.0, "problem", "s ahead of Kafka's"), (-3.6, "warning", "s behind Kafka's clock")],
+)
+@pytest.mark.parametrize("partition", range(PARTITIONS))
+async def test_a_bridges_wrong_clock_is_seen_in_whatever_partition_its_sites_are(
+    city: Stack, partition: int, off_s: float, state: str, said: str
+):
+    sites = (f"hall-{number}" for number in itertools.count())
+    site = next(site for site in sites if partition_of(site, PARTITIONS) == partition)
+    name = f"off-{partition}-{state}"
+    wrong = RealClock(wall_ns=lambda: time.time_ns() + round(off_s * 1e9))
+    async with bridging(
+        city.mqtt_connection,
+        city.kafka_connection,
+        clock=wrong,
+        id=name,
+        tick_s=TICK_S,
+        leave_on_stop=True,
+    ):
+
+        async def told() -> Finding | None:
+            for _ in range(4):  # the other bridge has its share
+                await one_reading(city, site)
+            found = await examine(settings_of(city), now_ms)
+            return next(
+                (
+                    f
+                    for f in found
+                    if (f.part, f.check, f.state) == ("clocks", f"bridge {name}", state)
+                ),
+                None,
+            )
+
+        found = await eventually(told, timeout_s=60)
+    assert said in found.what
+    assert f"bridge {name}" in str(found.mend)
 
 
 async def test_an_absent_bridge_is_named_with_what_waits_for_it(city: Stack):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,12 +12,14 @@ import pytest_asyncio
 from aiohttp import web
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from pydantic import SecretStr
 
 from infra.native import free_port
 from infra.provision import (
     PartitionCountError,
     ProvisionError,
     UnsupportedServerError,
+    make_tokens,
     partition_counts,
     provision_influx,
     provision_kafka,
@@ -25,8 +28,11 @@ from infra.provision import (
 from schemas.connections import InfluxConnection, KafkaConnection
 from schemas.measurements import POLICIES
 from schemas.topics import ALL_TOPICS, CHAT, TELEMETRY
-from tests.support.servers import query
+from sinks.influx import InfluxSink
+from tests.support.servers import InfluxQueryError, query
 from tests.support.waiting import eventually
+
+ROW = "temperature,device=t-1,site=hall-1 celsius=20.5"
 
 
 @pytest_asyncio.fixture
@@ -193,3 +199,54 @@ async def test_influxdb_that_is_away_is_said_in_a_sentence():
     away = InfluxConnection(url=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(ProvisionError, match=r"cannot be reached.*is it running"):
         await provision_influx(away)
+
+
+async def _may_write(influx: InfluxConnection) -> bool:
+    sink = InfluxSink(influx, timeout_s=10)
+    try:
+        return (await sink.write("raw", [ROW])).accepted == 1
+    finally:
+        await sink.close()
+
+
+async def _reads(influx: InfluxConnection) -> list[object]:
+    found = await query(influx, 'SELECT "celsius" FROM "raw"."temperature"', influx.database)
+    return [row["celsius"] for row in found]
+
+
+async def test_tokens_may_each_do_one_thing_and_are_made_once(
+    any_influxdb: InfluxConnection, tmp_path: Path
+):
+    influx = any_influxdb.model_copy(update={"database": "tokens"})
+    await provision_influx(influx)
+    if not influx.token.get_secret_value():
+        with pytest.raises(ProvisionError, match=r"is 1\.8, which has users"):
+            await make_tokens(influx, tmp_path)
+        return
+    files = {name: tmp_path / "new" / name / "token" for name in ("sink", "reader")}
+    done = await make_tokens(influx, tmp_path / "new")
+    assert [f"in {file}" in line for file, line in zip(files.values(), done, strict=True)]
+    assert {name: file.stat().st_mode & 0o777 for name, file in files.items()} == {
+        "sink": 0o600, "reader": 0o644
+    }  # fmt: skip
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    told = {name: file.read_text() for name, file in files.items()}
+    sink, reader = (
+        influx.model_copy(update={"token": SecretStr(token.strip())}) for token in told.values()
+    )
+    assert await _may_write(sink)
+    assert not await _may_write(reader)
+    assert await _reads(reader) == [20.5]
+    with pytest.raises(InfluxQueryError, match="database not found"):
+        await _reads(sink)  # 2.x shows it nothing of what is there
+    for one in (sink, reader):
+        with pytest.raises(ProvisionError):
+            await make_tokens(one, tmp_path / "by whom may not")
+
+    assert await make_tokens(influx, tmp_path / "new") == []
+    assert {name: file.read_text() for name, file in files.items()} == told
+    # of an InfluxDB that is gone, or taken back there
+    files["sink"].write_text("unknown-token")
+    (again,) = await make_tokens(influx, tmp_path / "new")
+    assert "may write" in again
+    assert files["reader"].read_text() == told["reader"]

@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import mqtt5
@@ -15,13 +16,17 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 
+from infra.doctor import examine
 from infra.doctor.ask_kafka import KafkaSeen, ask_kafka
 from infra.doctor.ask_mqtt import BrokerSeen, ask_mqtt
+from infra.doctor.kafka_disk import kafka_disk
+from infra.settings import Settings
 from ingest import MqttOptions, connect_mqtt
 from ingest.errors import MqttError
 from schemas.topics import STATE, TELEMETRY
 from tests.support.bridges import Log, reading_log
 from tests.support.secured import SecuredCity
+from tests.support.secured_page import ROOT
 from tests.support.servers import query
 from tests.support.waiting import eventually
 
@@ -215,6 +220,43 @@ async def test_doctor_and_stages_read_what_the_page_makes_for_them(city: Secured
     assert kafka.broker is not None
     assert kafka.broker["auto.create.topics.enable"] == "false"
     assert kafka.groups[0].state == "Stable"
+
+
+async def test_doctor_looks_with_the_file_that_the_page_writes_for_it(city: SecuredCity) -> None:
+    assert (city.secrets / "operator.env").stat().st_mode & 0o777 == 0o600
+    await stored(city, 500)  # a bridge's clock is seen in what it receives
+    said = await city.page.run("Looking")
+    for user in ("lets in user doctor", "user operator", "may read qala"):
+        assert user in said
+    commands = [
+        line
+        for page in ("installing", "securing")
+        for line in (ROOT / f"docs/{page}.md").read_text().splitlines()
+        if "qala doctor --data" in line
+    ]
+    assert len(commands) == 2
+    assert len(set(commands)) == 1
+
+
+async def test_kafkas_own_disk_is_found_where_it_says_that_it_writes(
+    city: SecuredCity, tmp_path: Path
+) -> None:
+    kafka = await ask_kafka(city.kafka_connection("operator"), [])
+    assert isinstance(kafka, KafkaSeen)
+    disk = kafka_disk(kafka)
+    assert disk is not None
+    assert disk.folder == city.data / "kafka" / "log"
+    settings = Settings(
+        data=tmp_path,
+        kafka=city.kafka_connection("operator"),
+        influx=city.reader,
+        min_free_mb=10**9,
+    )
+    found = [f for f in await examine(settings, lambda: 0, {}) if f.part == "machine"]
+    full = [f.what for f in found if f.state == "problem"]
+    assert any(f"free at {disk.folder} of Kafka" in what for what in full)
+    (elsewhere,) = (f for f in found if f.check == "space elsewhere")
+    assert "InfluxDB, Mosquitto can't be seen" in elsewhere.what
 
 
 @pytest.mark.parametrize("device", ["", "hall-9/thermometer/t-9"], ids=["nobody", "unknown"])

@@ -51,6 +51,8 @@ class SecuredCity:
                 "influx.example.org:8086": f"localhost:{self.ports['influx']}",
                 "machine influx.example.org": "machine localhost",
                 "/opt/qala": str(ROOT),
+                "/etc/qala": str(self.secrets),
+                "/var/lib/qala": str(data),
             },
         )
         self.mosquitto = RunningServer(self._mosquitto())

@@ -44,21 +44,26 @@ class Page:
         self._tools.mkdir(parents=True)
         self._write_tools()
 
-    async def run(self, section: str, number: int | None = None) -> None:
-        """Run all commands of a section, or those of its block ``number``, from 0."""
+    async def run(self, section: str, number: int | None = None) -> str:
+        """Run all commands of a section, or those of its block ``number``, from 0; what they say.
+
+        They get no setting of ours but what they set themselves.
+        """
         blocks = _blocks(section, "sh")
         script = "\n".join(blocks if number is None else [blocks[number]])
         for theirs, ours in self._addresses.items():
             script = script.replace(theirs, ours)
+        others = {key: value for key, value in os.environ.items() if not key.startswith("QALA_")}
         process = await asyncio.create_subprocess_exec(
             *("bash", "-euo", "pipefail", "-c", script),
             cwd=self._folder,
-            env=os.environ | {"PATH": f"{self._tools}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"},
+            env=others | {"PATH": f"{self._tools}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         said, _ = await process.communicate()
         assert process.returncode == 0, f"'{section}' of docs/securing.md: {said.decode()}"
+        return said.decode()
 
     def _write_tools(self) -> None:
         native = find_native(os.environ)

@@ -21,10 +21,6 @@ cat <<END
 # Where alerts are told: Apprise URLs, separated by commas. Without any they go to a file.
 QALA_CHAT_URLS=
 
-# Tokens that may do less than everything (docs/securing.md). Without them the first one serves.
-INFLUX_SINK_TOKEN=
-INFLUX_READ_TOKEN=
-
 # Where devices on a network reach MQTT with TLS (port 8883): this machine's address, or 0.0.0.0.
 # Needs mqtt.crt and mqtt.key in infra/deploy/compose/tls.
 MQTT_TLS_ADDRESS=

@@ -74,6 +74,7 @@ def fold(cell: dict[str, Any], reading: Any) -> dict[str, Any]:
         value = getattr(reading, name)
         if value is None:
             continue
+        value = float(value)  # a bool has no place in the sink's windows
         count, total, low, high = fields.get(name, (0, 0.0, value, value))
         fields[name] = (count + 1, total + value, min(low, value), max(high, value))
     return cell

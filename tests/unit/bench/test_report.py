@@ -44,7 +44,14 @@ def test_a_stage_is_shown_by_its_median_and_its_extremes():
 def test_stages_together_are_the_sum_and_are_compared_with_ours():
     together = {row[1]: row for row in cost_rows(FOUND)[2:6]}["together"]
     assert together[2] == "16.0 (16.0 to 16.0)"
-    assert together[5] == "4.0"
+    assert together[5] == "3.2"  # of 5.0
+
+
+def test_stages_together_are_added_up_within_each_round():
+    # 4 + 1, 2 + 1 and 3 + 2: no run took the 3 that both stages' lowest would make
+    assert cost_rows(FOUND)[2][2] == "5.0 (3.0 to 5.0)"
+    uneven = {"Qala": figures({"bridge": [cost(4), cost(1)], "sink": [cost(1), cost(4)]}, {})}
+    assert cost_rows(uneven)[2][2] == "5.0 (5.0 to 5.0)"
 
 
 def test_what_could_not_keep_up_has_no_paced_cost():

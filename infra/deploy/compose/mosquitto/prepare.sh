@@ -23,9 +23,14 @@ write() { # file, then user and password in turn
   mv "$file.new" "$file"
 }
 
-# The health check has a password of its own, made at each start; mosquitto_sub reads it there.
-health=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
-printf '%s\n' "-u health" "-P $health" >"$client/mosquitto_sub"
+# The health check has a password of its own, which mosquitto_sub reads there. It is made once: this
+# runs at each `docker compose up`, while Mosquitto goes on with the password that it has read.
+health=$(sed -n 's/^-P //p' "$client/mosquitto_sub" 2>/dev/null || true)
+if [ -z "$health" ]; then
+  health=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+  printf '%s\n' "-u health" "-P $health" >"$client/mosquitto_sub.new"
+  mv "$client/mosquitto_sub.new" "$client/mosquitto_sub"
+fi
 
 write bridges bridge "$MQTT_BRIDGE_PASSWORD"
 write inside doctor "$MQTT_DOCTOR_PASSWORD" health "$health"

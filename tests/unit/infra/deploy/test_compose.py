@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from infra.native.folder import versions
+from infra.provision.tokens import TOKEN_FILE
 from infra.servers import ServerPorts
 from infra.supervisor.plan import Plan, stage_specs
 from tests.support.compose import ROOT, is_ours, problems, wrong_usage
@@ -123,7 +124,54 @@ def test_stages_can_write_nowhere_but_into_their_folder():
             assert service["read_only"], name
             assert service["cap_drop"] == ["ALL"], name
             written = [v for v in service["volumes"] if not v.endswith(":ro")]
-            assert all(v.endswith((":/var/lib/qala", ":/provisioning")) for v in written), name
+            own = (
+                ":/var/lib/qala",
+                ":/provisioning",
+                "-token:/tokens/sink",
+                "-token:/tokens/reader",
+            )
+            assert all(v.endswith(own) for v in written), name
+
+
+def test_only_what_makes_buckets_and_tokens_has_the_token_that_may_everything():
+    holders = {
+        name
+        for name, service in SERVICES.items()
+        if "INFLUX_ADMIN_TOKEN" in str(service.get("environment", {}))
+    }
+    by_hand = "qala"  # on demand: any command that somebody types
+    assert holders == {"influxdb", "provision", by_hand}
+    assert "INFLUX_ADMIN_TOKEN" not in str(SERVICES["qala"]["profiles"])
+    assert SERVICES["qala"]["profiles"] == ["tools"]
+
+
+@pytest.mark.parametrize(
+    "name, volume",
+    [
+        ("sink-influx", "sink-token"),
+        ("doctor", "sink-token"),
+        ("boards", "reader-token"),
+        ("grafana", "reader-token"),
+    ],
+)
+def test_a_token_that_provision_made_reaches_the_program(name, volume, tmp_path):
+    service = SERVICES[name]
+    assert f"{volume}:/tokens:ro" in service["volumes"]
+    role = volume.partition("-")[0]
+    assert f"{volume}:/tokens/{role}" in SERVICES["provision"]["volumes"]
+    program = tmp_path / "run"
+    program.write_text('#!/bin/sh\necho "$QALA_INFLUX_TOKEN $*"\n')
+    program.chmod(0o755)
+    argv = [
+        word.replace("$$", "$")
+        .replace("/tokens/", f"{tmp_path}/")
+        .replace("exec qala", f"exec {program}")
+        .replace("exec /run.sh", f"exec {program}")
+        for word in (*service["entrypoint"], *service.get("command", ()))
+    ]
+    (tmp_path / TOKEN_FILE).write_text("a-token==\n")
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.strip() == " ".join(["a-token==", *service.get("command", ())])
 
 
 def test_each_user_of_the_broker_has_a_password_and_a_place_in_an_access_list():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from infra.doctor.ask_influx import InfluxSeen
@@ -66,13 +67,37 @@ def test_a_simulated_clock_is_not_compared():
     assert clocks(replace(LOG, simulated=True, clock_ms=None)) == {}
 
 
-def test_a_bridge_ahead_is_a_problem_and_one_far_behind_a_warning():
-    ahead, late = (
-        clocks(replace(LOG, bridges=(replace(ONE, ahead_ms=ms),))) for ms in (5000, -6000)
-    )
-    assert ahead["bridge 1"].state == "problem"
-    assert "5.0 s ahead of Kafka's" in ahead["bridge 1"].what
-    assert late["bridge 1"].state == "warning"
+def of_bridge(**changes) -> Finding | None:
+    return clocks(replace(LOG, bridges=(replace(ONE, **changes),))).get("bridge 1")
+
+
+def test_a_bridge_ahead_is_a_problem():
+    found = of_bridge(ahead_ms=5000)
+    assert found is not None
+    assert found.state == "problem"
+    assert "5.0 s ahead of Kafka's" in found.what
+
+
+@pytest.mark.parametrize(
+    "ahead_ms, state, said",
+    [
+        (-1999, None, ""),
+        (-2000, "warning", "more than 3.0 s ahead"),
+        (-4900, "warning", "more than 0.1 s ahead"),
+        (-5000, "problem", "believes no device's time"),
+    ],
+)
+def test_a_bridge_behind_is_graded_by_what_it_does_not_believe(ahead_ms, state, said):
+    found = of_bridge(ahead_ms=ahead_ms)
+    assert (found and found.state) == state
+    assert found is None or said in found.what
+
+
+def test_the_clock_of_a_bridge_that_passed_nothing_on_is_unknown():
+    found = of_bridge(ahead_ms=None)
+    assert found is not None
+    assert found.state == "unknown"
+    assert of_bridge(ahead_ms=None, quiet_ms=10_001) is None  # it is away, which is told
 
 
 def test_this_machines_own_word_on_its_clock_is_told():

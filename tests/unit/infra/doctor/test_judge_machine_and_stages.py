@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from infra.doctor.ask_machine import SERVERS, MachineSeen, ask_machine, java_major
+from infra.doctor.ask_machine import SERVERS, Disk, MachineSeen, ask_machine, java_major
 from infra.doctor.ask_stages import StageSeen, StagesSeen, ask_stages
 from infra.doctor.finding import Finding
 from infra.doctor.judge_machine import judge_machine
@@ -71,16 +71,30 @@ def test_memory_is_no_disk_where_all_servers_are_elsewhere():
 
 
 def test_a_disk_of_a_servers_own_is_looked_at():
+    kafka, influx = Path("/srv/kafka"), Path("/data/influxdb")
     (full, others) = (
         machine(
-            in_memory=True, disks={"Kafka": 100, "InfluxDB": 9000}, elsewhere=["InfluxDB", "Kafka"]
+            in_memory=True,
+            disks={"Kafka": Disk(kafka, 100), "InfluxDB": Disk(influx, 9000)},
+            elsewhere=["InfluxDB", "Kafka"],
         )[:2],
-        machine(disks={"Kafka": 9000}, elsewhere=["Kafka", "InfluxDB"]),
+        machine(disks={"Kafka": Disk(kafka, 9000)}, elsewhere=["Kafka", "InfluxDB"]),
     )
-    assert [finding.what.split(" free at ")[1].split(",")[0] for finding in full] == ["/data/kafka"]
+    assert [finding.what.split(" free at ")[1].split(",")[0] for finding in full] == [
+        "/srv/kafka of Kafka"
+    ]
+    assert "give Kafka a larger one" in str(full[0].mend)
     assert [finding.what for finding in others] == [
         "free space of InfluxDB can't be seen from here"
     ]
+
+
+async def test_a_servers_folder_on_another_disk_is_a_disk_of_its_own(tmp_path):
+    (tmp_path / "mosquitto").mkdir()
+    (tmp_path / "kafka").symlink_to("/dev/shm")  # noqa: S108
+    seen = await ask_machine(tmp_path, {"PATH": ""})
+    assert seen.servers == {"Mosquitto", "Kafka"}
+    assert list(seen.disks) == ["Kafka"]
 
 
 async def test_a_scratch_folder_in_memory_is_known_as_such():

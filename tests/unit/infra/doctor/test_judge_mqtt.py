@@ -57,6 +57,21 @@ def test_a_refusal_keeps_the_mend_that_the_error_names():
     assert away == Away("it refused", "check the password")
 
 
+def test_a_trial_tells_the_least_that_is_kept_and_not_the_limit():
+    found = judged(conf=None)["queue limit"]
+    assert found.state == "unknown"
+    assert "at least 1 100 messages" in found.what
+    assert "what is beyond is not known" in found.what
+    assert "max_queued_messages 1000000" in str(found.mend)
+
+
+def test_a_limit_in_the_configuration_is_judged_beyond_what_was_tried():
+    short = judged(conf=CONF | {"max_queued_messages": "1200"})["queue limit"]
+    assert (short.state, "1 200 messages" in short.what) == ("warning", True)
+    none = judged(conf=CONF | {"max_queued_messages": "0"})["queue limit"]
+    assert (none.state, "any number" in none.what) == ("ok", True)
+
+
 def test_default_limits_are_problems_with_the_keys_to_set():
     found = judged(trial=trial(kept=1000, window=20))
     assert found["queue limit"].state == found["in flight"].state == "problem"

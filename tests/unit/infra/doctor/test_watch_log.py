@@ -60,6 +60,22 @@ def test_a_bridges_clock_is_seen_by_the_newest_of_its_receive_times():
     )
 
 
+def test_receive_times_of_more_than_a_minute_ago_tell_nothing_of_a_clock():
+    watch = _Watch()
+    watch.note(record("a", 10_000, rx_ms=19_000))  # before it was mended
+    watch.note(record("a", 70_001, rx_ms=70_000))
+    assert [one.ahead_ms for one in watch.result().bridges] == [-1]
+    watch.note(record("a", 140_000))
+    assert [one.ahead_ms for one in watch.result().bridges] == [None]
+
+
+def test_partitions_are_read_in_any_order():
+    watch = _Watch()
+    watch.note(record("a", 20_000, rx_ms=19_900))
+    watch.note(record("a", 5_000))
+    assert watch.result().bridges == (BridgeHeard(id="a", quiet_ms=0, ahead_ms=-100),)
+
+
 def test_records_that_are_no_envelopes_are_passed_over():
     watch = _Watch()
     watch.note(SimpleNamespace(timestamp=1, headers=[], value=b"x"))

@@ -2,9 +2,9 @@
 
 A device is stale after three of its usual intervals without a word. The usual interval is the
 median of its last 16 gaps, held between 10 s and 1 h; before four readings it is unknown, and
-taken for 5 minutes: who was heard once and then no more must not look well for hours. Gaps are measured on the log's active clock between moments at least a second
-apart, so an array of readings that arrives at once is one word of the device, and an outage of
-ours is no gap.
+taken for 5 minutes: who was heard once and then no more must not look well for hours. Gaps are
+measured on the log's active clock between moments at least a second apart, so an array of readings
+that arrives at once is one word of the device, and an outage of ours is no gap.
 """
 
 from __future__ import annotations

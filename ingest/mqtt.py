@@ -28,6 +28,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from struct import pack
 from typing import Final, cast
 
 import mqtt5
@@ -42,6 +43,8 @@ OnPublish = Callable[[mqtt5.PublishPacket], None]
 OnPuback = Callable[[int, int], None]
 
 _PINGREQ: Final = b"\xc0\x00"
+_PUBACK: Final = 0x40_02_00_00
+"""A PUBACK of success as one big-endian number, but for the packet id (MQTT 5.0 §3.4)."""
 _FIRST_CONTROL_ID: Final = 65_001
 """Packet ids from here on are SUBSCRIBE's and UNSUBSCRIBE's, so PUBLISH never meets them."""
 _PLENTY: Final = 16 * 1024
@@ -157,9 +160,8 @@ class MqttLink(asyncio.BufferedProtocol):
 
     def ack(self, packet_ids: Sequence[int]) -> None:
         """Send the PUBACKs of received QoS 1 messages; without effect on a closed link."""
-        self._outbox.send(
-            b"".join([b"\x40\x02" + packet_id.to_bytes(2) for packet_id in packet_ids])
-        )
+        numbers = [_PUBACK | packet_id for packet_id in packet_ids]
+        self._outbox.send(pack(f">{len(numbers)}I", *numbers))
 
     async def subscribe(
         self,

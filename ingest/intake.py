@@ -63,28 +63,34 @@ class Intake:
         self._routes: dict[str, _Route] = {}
         self.acks = AckQueue()
 
-    def receive(self, packet: mqtt5.PublishPacket) -> None:
-        """Decode one message and hand it to Kafka; its PUBACK leaves when it is there."""
-        counts = self._counts
-        counts.messages += 1
-        topic = packet.topic
-        payload = packet.payload
-        counts.payload_bytes += len(payload)
-        packet_id = packet.packet_id
-        acks = None
-        if packet_id is not None:
-            acks = self.acks
-            acks.received(packet_id)
-        route = self._routes.get(topic) or self._route(topic)
+    def receive(self, packets: Sequence[mqtt5.PublishPacket]) -> None:
+        """Decode messages that came together and hand them to Kafka, in their order.
+
+        The PUBACK of each leaves when it is there.
+        """
+        counts, routes, packers = self._counts, self._routes, self._packers
+        decode_one = self._decode_one
+        received = self.acks.received
         rx_us = self._now_us()
-        if route.telemetry is not None:
-            line = self._decode_one(route.telemetry, payload, rx_us)
-            if line is not None:
-                counts.readings += 1
-                self._packers[route.partition].add(line, acks)
-                return
-        self._take_any(route, packet, rx_us, acks)
-        self.acks.advance()
+        for packet in packets:
+            topic = packet.topic
+            payload = packet.payload
+            packet_id = packet.packet_id
+            acks = None
+            if packet_id is not None:
+                acks = self.acks
+                received(packet_id)
+            counts.messages += 1
+            counts.payload_bytes += len(payload)
+            route = routes.get(topic) or self._route(topic)
+            if route.telemetry is not None:
+                line = decode_one(route.telemetry, payload, rx_us)
+                if line is not None:
+                    counts.readings += 1
+                    packers[route.partition].add(line, acks)
+                    continue
+            self._take_any(route, packet, rx_us, acks)
+            self.acks.advance()
 
     def _take_any(
         self, route: _Route, packet: mqtt5.PublishPacket, rx_us: int, acks: AckQueue | None

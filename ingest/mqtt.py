@@ -5,7 +5,7 @@ It knows no schema. The bridge receives with it, a simulator sends with it::
     link = await connect_mqtt(
         connection,                       # schemas.connections.MqttConnection
         MqttOptions(client_id="sim-1"),
-        on_publish=receive,               # called with each mqtt5.PublishPacket
+        on_publish=receive,               # called with the mqtt5.PublishPackets that came together
         on_puback=acknowledged,           # called with (packet id, reason code)
     )
     await link.subscribe(["some/filter"], subscription_id=1)
@@ -39,7 +39,7 @@ from ingest.packets import PacketBuffer, check_codes, check_connack, disconnect_
 from schemas.access import MQTT, access_error, closed_early
 from schemas.connections import MqttConnection
 
-OnPublish = Callable[[mqtt5.PublishPacket], None]
+OnPublish = Callable[[Sequence[mqtt5.PublishPacket]], None]
 OnPuback = Callable[[int, int], None]
 
 _PINGREQ: Final = b"\xc0\x00"
@@ -361,7 +361,7 @@ class MqttLink(asyncio.BufferedProtocol):
         self._keep_alive = self._loop.call_later(interval_s, self._watch, interval_s)
 
 
-def _drop(_: mqtt5.PublishPacket) -> None:
+def _drop(_: Sequence[mqtt5.PublishPacket]) -> None:
     """Take nothing in."""
 
 

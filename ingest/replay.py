@@ -152,7 +152,7 @@ class Trial:
         outlet.ref, outlet.refused = message.ref, []
         self._clock.us = message.rx_us
         before = counts.readings + counts.answers.total()
-        self._intake.receive(mqtt5.PublishPacket(message.topic, payload=message.payload))
+        self._intake.receive([mqtt5.PublishPacket(message.topic, payload=message.payload)])
         after = counts.readings + counts.answers.total()
         return Taken(after - before, tuple(outlet.refused))
 

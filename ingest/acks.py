@@ -9,28 +9,32 @@ from msgspec import Struct
 
 
 class Pending(Struct, gc=False):
-    """One received QoS 1 message, and how many records it still waits for (``left``).
+    """The first message that waits for a record, by its ``place`` in the order of receiving.
 
-    Records are written in a later turn of the loop than the one in which a message is taken in,
-    so ``left`` can't fall to 0 before all of its records are counted.
+    It stands for all later ones of that record: none of them is acknowledged before it.
     """
 
     queue: AckQueue
-    packet_id: int
-    left: int = 0
+    place: int
+    written: bool = False
 
 
 class AckQueue:
     """The messages of one connection that are not acknowledged yet, in receive order.
 
     A message is acknowledged when it, and every one before it, is complete (MQTT 5.0 §4.6:
-    PUBACKs leave in the order in which the PUBLISH packets came).
+    PUBACKs leave in the order in which the PUBLISH packets came). So it is enough to know the
+    first message of each record that is not in Kafka: all before the first of those are complete.
     """
 
     def __init__(self) -> None:
         """Begin empty; nothing is acknowledged before `open`."""
         self._send: Callable[[list[int]], None] | None = None
-        self._waiting: deque[Pending] = deque()
+        self._waiting: list[int] = []
+        self._acknowledged = 0
+        self._pending: deque[Pending] = deque()
+        self.received = self._waiting.append
+        """Enters a packet id at the end; call `advance` where nothing of the message is written."""
 
     def __len__(self) -> int:
         """Messages received and not acknowledged."""
@@ -45,28 +49,32 @@ class AckQueue:
         """Forget every message: the connection is over, and they come again on the next one."""
         self._send = None
         self._waiting.clear()
+        self._pending.clear()
 
-    def received(self, packet_id: int) -> Pending:
-        """Enter a message at the end; call `advance` where nothing of it is written."""
-        pending = Pending(self, packet_id)
-        self._waiting.append(pending)
+    def pending(self) -> Pending:
+        """Let the newest message wait for a record that takes some of it, until `settle`."""
+        pending = Pending(self, self._acknowledged + len(self._waiting) - 1)
+        self._pending.append(pending)
         return pending
 
     def advance(self) -> None:
         """Acknowledge the complete messages at the front."""
         if self._send is None:
             return
-        waiting = self._waiting
-        complete = []
-        while waiting and not waiting[0].left:
-            complete.append(waiting.popleft().packet_id)
+        pending, waiting = self._pending, self._waiting
+        while pending and pending[0].written:
+            pending.popleft()
+        complete = pending[0].place - self._acknowledged if pending else len(waiting)
         if complete:
-            self._send(complete)
+            self._acknowledged += complete
+            ids = waiting[:complete]
+            del waiting[:complete]
+            self._send(ids)
 
 
 def settle(members: Sequence[Pending]) -> None:
-    """A record is in Kafka: take it off what ``members``, all of one queue, wait for."""
+    """A record is in Kafka: ``members``, all of one queue, wait for it no more."""
     if members:
         for pending in members:
-            pending.left -= 1
+            pending.written = True
         members[0].queue.advance()

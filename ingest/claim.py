@@ -9,6 +9,7 @@ there before each reconnection, from a connection of its own without the id.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import mqtt5
@@ -84,8 +85,8 @@ class Claim:
         """The token on the broker, or None where it has none (any more)."""
         found: list[bytes] = []
 
-        def take(packet: mqtt5.PublishPacket) -> None:
-            found.append(packet.payload)
+        def take(packets: Sequence[mqtt5.PublishPacket]) -> None:
+            found.extend(packet.payload for packet in packets)
 
         link = await connect_mqtt(self._connection, self._options(), on_publish=take)
         try:

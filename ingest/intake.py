@@ -8,7 +8,7 @@ from typing import Final
 import mqtt5
 from msgspec import Struct
 
-from ingest.acks import AckQueue, Pending
+from ingest.acks import AckQueue
 from ingest.deadletters import dead_letter
 from ingest.decode import Decoded, Origin, PayloadDecoder, Rejection, origin_of
 from ingest.metrics import BridgeCounts
@@ -63,48 +63,56 @@ class Intake:
         self._routes: dict[str, _Route] = {}
         self.acks = AckQueue()
 
-    def receive(self, packet: mqtt5.PublishPacket) -> None:
-        """Decode one message and hand it to Kafka; its PUBACK leaves when it is there."""
-        counts = self._counts
-        counts.messages += 1
-        topic = packet.topic
-        payload = packet.payload
-        counts.payload_bytes += len(payload)
-        packet_id = packet.packet_id
-        pending = None if packet_id is None else self.acks.received(packet_id)
-        route = self._routes.get(topic) or self._route(topic)
+    def receive(self, packets: Sequence[mqtt5.PublishPacket]) -> None:
+        """Decode messages that came together and hand them to Kafka, in their order.
+
+        The PUBACK of each leaves when it is there.
+        """
+        counts, routes, packers = self._counts, self._routes, self._packers
+        decode_one = self._decode_one
+        received = self.acks.received
         rx_us = self._now_us()
-        if route.telemetry is not None:
-            line = self._decode_one(route.telemetry, payload, rx_us)
-            if line is not None:
-                counts.readings += 1
-                self._packers[route.partition].add(line, pending)
-                return
-        self._take_any(route, packet, rx_us, pending)
-        if pending is not None and not pending.left:
+        for packet in packets:
+            topic = packet.topic
+            payload = packet.payload
+            packet_id = packet.packet_id
+            acks = None
+            if packet_id is not None:
+                acks = self.acks
+                received(packet_id)
+            counts.messages += 1
+            counts.payload_bytes += len(payload)
+            route = routes.get(topic) or self._route(topic)
+            if route.telemetry is not None:
+                line = decode_one(route.telemetry, payload, rx_us)
+                if line is not None:
+                    counts.readings += 1
+                    packers[route.partition].add(line, acks)
+                    continue
+            self._take_any(route, packet, rx_us, acks)
             self.acks.advance()
 
     def _take_any(
-        self, route: _Route, packet: mqtt5.PublishPacket, rx_us: int, pending: Pending | None
+        self, route: _Route, packet: mqtt5.PublishPacket, rx_us: int, acks: AckQueue | None
     ) -> None:
         """Whatever is not one faultless reading."""
         ids = packet.subscription_ids
         if route.origin is not None and route.origin.topic.channel != "status":
             decoded = self._decoder.decode(route.origin, packet.payload, rx_us)
-            self._write(route, decoded, pending)
-            self._reject(route, packet.topic, decoded.rejections, rx_us, pending)
+            self._write(route, decoded, acks)
+            self._reject(route, packet.topic, decoded.rejections, rx_us, acks)
         elif route.origin is not None:
-            self._take_status(route, packet, rx_us, pending)
+            self._take_status(route, packet, rx_us, acks)
         elif route.reason is None:
             self._counts.ignored["command"] += 1
         elif ids and SHARED_ID not in ids:
             self._counts.ignored["copy"] += 1
         else:
             rejection = Rejection(route.reason, route.detail, packet.payload, None, personal=True)
-            self._reject(route, packet.topic, [rejection], rx_us, pending)
+            self._reject(route, packet.topic, [rejection], rx_us, acks)
 
     def _take_status(
-        self, route: _Route, packet: mqtt5.PublishPacket, rx_us: int, pending: Pending | None
+        self, route: _Route, packet: mqtt5.PublishPacket, rx_us: int, acks: AckQueue | None
     ) -> None:
         """Take a status's line from the ordinary subscription, its dead letter from the shared.
 
@@ -117,13 +125,13 @@ class Intake:
             return
         decoded = self._decoder.decode(origin, payload, rx_us)
         if decoded.lines and (not ids or ORDINARY_ID in ids):
-            self._write(route, decoded, pending)
+            self._write(route, decoded, acks)
         elif decoded.rejections and (not ids or SHARED_ID in ids):
-            self._reject(route, packet.topic, decoded.rejections, rx_us, pending)
+            self._reject(route, packet.topic, decoded.rejections, rx_us, acks)
         else:
             self._counts.ignored["copy"] += 1
 
-    def _write(self, route: _Route, decoded: Decoded, pending: Pending | None) -> None:
+    def _write(self, route: _Route, decoded: Decoded, acks: AckQueue | None) -> None:
         counts = self._counts
         if route.telemetry is not None:
             counts.readings += len(decoded.lines)
@@ -133,7 +141,7 @@ class Intake:
         counts.wrong_clocks += decoded.wrong_clocks
         packer = self._packers[route.partition]
         for line in decoded.lines:
-            packer.add(line, pending)
+            packer.add(line, acks)
 
     def _reject(
         self,
@@ -141,14 +149,14 @@ class Intake:
         topic: str,
         rejections: Sequence[Rejection],
         rx_us: int,
-        pending: Pending | None,
+        acks: AckQueue | None,
     ) -> None:
         for rejection in rejections:
             self._counts.rejected[rejection.reason.value] += 1
             value, headers = dead_letter(
                 rejection, topic=topic, rx_us=rx_us, bridge=self._bridge, key=self._key
             )
-            self._writer.put_letter(route.partition, value, headers, pending)
+            self._writer.put_letter(route.partition, value, headers, acks)
 
     def _route(self, topic: str) -> _Route:
         """What ``topic`` means, remembered; the memory starts anew when it is full."""

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from ingest.acks import Pending, settle
+from ingest.acks import AckQueue, Pending, settle
 from ingest.metrics import BridgeCounts
 from schemas.envelope import envelope_headers
 
@@ -23,7 +23,7 @@ _RECORD_BYTES: Final = 1000
 
 
 class Record:
-    """One Kafka record on its way: what it holds, and the messages that wait for it.
+    """One Kafka record on its way: what it holds, and the first of the messages waiting for it.
 
     ``size`` is about what it takes in memory, in bytes: far more than its value for a small one.
     """
@@ -178,17 +178,14 @@ class Packer:
         self._tick: Record | None = None
         self._counts = counts
 
-    def add(self, line: bytes, pending: Pending | None) -> None:
-        """Put a line in; its message waits for each envelope that takes some of its lines."""
+    def add(self, line: bytes, acks: AckQueue | None) -> None:
+        """Put a line in; the newest message of ``acks`` waits for the envelope that takes it."""
         lines = self._lines
         if not lines:
             self._timer = self._loop.call_later(self._linger_s, self.seal)
         lines.append(line)
-        if pending is not None:
-            members = self._members
-            if not members or members[-1] is not pending:
-                pending.left += 1
-                members.append(pending)
+        if not self._members and acks is not None:
+            self._members.append(acks.pending())
         self._size += len(line)
         if self._size >= self._limit:
             self.seal()

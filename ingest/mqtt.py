@@ -5,7 +5,7 @@ It knows no schema. The bridge receives with it, a simulator sends with it::
     link = await connect_mqtt(
         connection,                       # schemas.connections.MqttConnection
         MqttOptions(client_id="sim-1"),
-        on_publish=receive,               # called with each mqtt5.PublishPacket
+        on_publish=receive,               # called with the mqtt5.PublishPackets that came together
         on_puback=acknowledged,           # called with (packet id, reason code)
     )
     await link.subscribe(["some/filter"], subscription_id=1)
@@ -28,6 +28,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from struct import pack
 from typing import Final, cast
 
 import mqtt5
@@ -38,10 +39,12 @@ from ingest.packets import PacketBuffer, check_codes, check_connack, disconnect_
 from schemas.access import MQTT, access_error, closed_early
 from schemas.connections import MqttConnection
 
-OnPublish = Callable[[mqtt5.PublishPacket], None]
+OnPublish = Callable[[Sequence[mqtt5.PublishPacket]], None]
 OnPuback = Callable[[int, int], None]
 
 _PINGREQ: Final = b"\xc0\x00"
+_PUBACK: Final = 0x40_02_00_00
+"""A PUBACK of success as one big-endian number, but for the packet id (MQTT 5.0 §3.4)."""
 _FIRST_CONTROL_ID: Final = 65_001
 """Packet ids from here on are SUBSCRIBE's and UNSUBSCRIBE's, so PUBLISH never meets them."""
 _PLENTY: Final = 16 * 1024
@@ -157,9 +160,8 @@ class MqttLink(asyncio.BufferedProtocol):
 
     def ack(self, packet_ids: Sequence[int]) -> None:
         """Send the PUBACKs of received QoS 1 messages; without effect on a closed link."""
-        self._outbox.send(
-            b"".join([b"\x40\x02" + packet_id.to_bytes(2) for packet_id in packet_ids])
-        )
+        numbers = [_PUBACK | packet_id for packet_id in packet_ids]
+        self._outbox.send(pack(f">{len(numbers)}I", *numbers))
 
     async def subscribe(
         self,
@@ -359,7 +361,7 @@ class MqttLink(asyncio.BufferedProtocol):
         self._keep_alive = self._loop.call_later(interval_s, self._watch, interval_s)
 
 
-def _drop(_: mqtt5.PublishPacket) -> None:
+def _drop(_: Sequence[mqtt5.PublishPacket]) -> None:
     """Take nothing in."""
 
 

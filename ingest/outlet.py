@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ingest.acks import Pending
+from ingest.acks import AckQueue
 from ingest.lanes import Headers
 
 
 class LinePacker(Protocol):
     """Takes the lines of one partition, in order."""
 
-    def add(self, line: bytes, pending: Pending | None) -> None:
-        """Take a line; ``pending`` waits for it."""
+    def add(self, line: bytes, acks: AckQueue | None) -> None:
+        """Take a line; the newest message of ``acks`` waits for it."""
 
 
 class Outlet(Protocol):
@@ -28,6 +28,6 @@ class Outlet(Protocol):
         """One for each partition."""
 
     def put_letter(
-        self, partition: int, value: bytes, headers: Headers, pending: Pending | None
+        self, partition: int, value: bytes, headers: Headers, acks: AckQueue | None
     ) -> None:
-        """Take a dead letter; ``pending`` waits for it."""
+        """Take a dead letter; the newest message of ``acks`` waits for it."""

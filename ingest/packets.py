@@ -38,10 +38,12 @@ class PacketBuffer:
     def take(
         self,
         nbytes: int,
-        on_publish: Callable[[mqtt5.PublishPacket], None],
+        on_publish: Callable[[Sequence[mqtt5.PublishPacket]], None],
         on_other: Callable[[mqtt5.Packet], None],
     ) -> None:
-        """Hand out every packet that is whole now that ``nbytes`` more are in `free`.
+        """Hand out every packet that is whole now that ``nbytes`` more are in `free`, in order.
+
+        PUBLISH packets without another between them are handed out together.
 
         Raises:
             MqttError: the bytes are not MQTT 5.
@@ -51,6 +53,7 @@ class PacketBuffer:
         start = 0
         read = mqtt5.read
         publish_packet = mqtt5.PublishPacket
+        published: list[mqtt5.PublishPacket] = []
         while start < end:
             try:
                 packet, size = read(view[start:end])
@@ -59,12 +62,19 @@ class PacketBuffer:
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as exc:  # it panics, a BaseException, where text is not UTF-8
+                if published:
+                    on_publish(published)
                 raise MqttError("the MQTT broker sent a malformed packet") from exc
             start += size
             if type(packet) is publish_packet:
-                on_publish(packet)
-            else:
-                on_other(packet)
+                published.append(packet)
+                continue
+            if published:
+                on_publish(published)
+                published = []
+            on_other(packet)
+        if published:
+            on_publish(published)
         self._keep(start, end)
 
     def _keep(self, start: int, end: int) -> None:

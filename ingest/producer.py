@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from ingest.acks import Pending
+from ingest.acks import AckQueue
 from ingest.errors import KafkaFailedError, KafkaRefusedError, KafkaTopicError
 from ingest.lanes import Backlog, Headers, Lane, Packer, Record
 from ingest.metrics import BridgeCounts
@@ -77,13 +77,10 @@ class LogWriter:
         return 0.0 if oldest is None else self._loop.time() - oldest
 
     def put_letter(
-        self, partition: int, value: bytes, headers: Headers, pending: Pending | None
+        self, partition: int, value: bytes, headers: Headers, acks: AckQueue | None
     ) -> None:
-        """Write a dead letter; ``pending`` waits for it."""
-        members = []
-        if pending is not None:
-            pending.left += 1
-            members.append(pending)
+        """Write a dead letter; the newest message of ``acks`` waits for it."""
+        members = [] if acks is None else [acks.pending()]
         self._lanes[-1].put(Record(DEAD_LETTERS, partition, value, headers, members))
 
     def tick(self) -> int:

@@ -14,7 +14,7 @@ from typing import Final
 import mqtt5
 from msgspec import Struct
 
-from ingest.acks import Pending
+from ingest.acks import AckQueue
 from ingest.clocks import WrongClocks
 from ingest.decode import PayloadDecoder
 from ingest.errors import KafkaFailedError, SealError
@@ -93,7 +93,7 @@ _NEEDS_KEY: Final = (
 class _Nowhere:
     """Takes lines and keeps none."""
 
-    def add(self, line: bytes, pending: Pending | None) -> None:
+    def add(self, line: bytes, acks: AckQueue | None) -> None:
         pass
 
 
@@ -109,13 +109,13 @@ class _Linked:
         self.refused: list[tuple[str, str]] = []
 
     def put_letter(
-        self, partition: int, value: bytes, headers: Headers, pending: Pending | None
+        self, partition: int, value: bytes, headers: Headers, acks: AckQueue | None
     ) -> None:
         told = (header(headers, HEADER_REASON) or "", header(headers, HEADER_DETAIL) or "")
         self.refused.append(told)
         if self._writer is not None:
             linked = [*headers, (HEADER_REPLAY_OF, self.ref.encode())]
-            self._writer.put_letter(partition, value, linked, pending)
+            self._writer.put_letter(partition, value, linked, acks)
 
 
 class Trial:
@@ -152,7 +152,7 @@ class Trial:
         outlet.ref, outlet.refused = message.ref, []
         self._clock.us = message.rx_us
         before = counts.readings + counts.answers.total()
-        self._intake.receive(mqtt5.PublishPacket(message.topic, payload=message.payload))
+        self._intake.receive([mqtt5.PublishPacket(message.topic, payload=message.payload)])
         after = counts.readings + counts.answers.total()
         return Taken(after - before, tuple(outlet.refused))
 

@@ -20,6 +20,8 @@ HEADER_BRIDGE: Final = "bridge"
 HEADER_LINES: Final = "n"
 HEADER_SPEED: Final = "speed"
 
+LINE_END: Final = b"}\n"
+
 MIN_SPEED: Final = 1e-3
 MAX_SPEED: Final = 1e6
 """A bridge's speed beyond these is not believed."""
@@ -73,9 +75,14 @@ def line_bytes(head: bytes, rx: int, what: bytes, body: bytes, at: int | None = 
     ``what`` is ``b"reading"``, ``b"status"``, ``b"reply"`` or ``b"control"``. ``body`` must be
     valid JSON without a newline.
     """
+    return b"".join((head, line_middle(rx, what, at), body, LINE_END))
+
+
+def line_middle(rx: int, what: bytes, at: int | None = None) -> bytes:
+    """What stands between head and body: the same for all lines of one ``rx``."""
     if at is None:
-        return b'%b%d,"%b":%b}\n' % (head, rx, what, body)
-    return b'%b%d,"at":%d,"%b":%b}\n' % (head, rx, at, what, body)
+        return b'%d,"%b":' % (rx, what)
+    return b'%d,"at":%d,"%b":' % (rx, at, what)
 
 
 def line_overhead(head: bytes, at: int | None = None) -> int:

@@ -49,7 +49,7 @@ class ReadingHead(
     seq: Annotated[int, Meta(ge=0, le=MAX_SEQ)]
 
 
-class Passage(ReadingHead, tag="passage", frozen=True, gc=False):
+class Passage(ReadingHead, tag="passage", frozen=True, gc=False, omit_defaults=True):
     """One recognised face at an entrance (camera of a face-recognition access point).
 
     ``person`` is the terminal's opaque id on MQTT, and a keyed pseudonym behind the bridge.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Sequence
 from typing import Final
 
 import mqtt5
@@ -57,8 +58,8 @@ async def ask_mqtt(connection: MqttConnection, *, session_expiry_s: int) -> Brok
     name = f"qala-doctor-{secrets.token_hex(4)}"
     retained: dict[str, bytes] = {}
 
-    def note(packet: mqtt5.PublishPacket) -> None:
-        retained[packet.topic] = packet.payload
+    def note(packets: Sequence[mqtt5.PublishPacket]) -> None:
+        retained.update({packet.topic: packet.payload for packet in packets})
 
     options = MqttOptions(
         client_id=name, session_expiry_s=session_expiry_s, connect_timeout_s=CONNECT_S
@@ -85,8 +86,9 @@ async def ask_stored(connection: MqttConnection) -> dict[str, str]:
     topic = f"qala/doctor/{secrets.token_hex(8)}"
     nudges = [f"{topic}/{number}" for number in range(_NUDGES)]
 
-    def note(packet: mqtt5.PublishPacket) -> None:
-        figures[packet.topic.removeprefix(SYS)] = packet.payload.decode(errors="replace")
+    def note(packets: Sequence[mqtt5.PublishPacket]) -> None:
+        for packet in packets:
+            figures[packet.topic.removeprefix(SYS)] = packet.payload.decode(errors="replace")
 
     options = MqttOptions(
         client_id=f"qala-doctor-{secrets.token_hex(4)}-nudge", connect_timeout_s=CONNECT_S

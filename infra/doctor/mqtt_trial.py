@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -97,8 +97,8 @@ async def _come_back(
     """Take what the session holds, and end it: how many messages, and how many came at once."""
     came: list[int] = []
 
-    def take(packet: mqtt5.PublishPacket) -> None:
-        came.append(packet.packet_id or 0)
+    def take(packets: Sequence[mqtt5.PublishPacket]) -> None:
+        came.extend(packet.packet_id or 0 for packet in packets)
 
     again = replace(options, clean_start=False, receive_max=_AS_A_BRIDGE)
     back = await connect_mqtt(connection, again, on_publish=take)

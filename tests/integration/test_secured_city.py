@@ -157,7 +157,7 @@ async def test_a_device_hears_nothing_of_others(city: SecuredCity, log: Log) -> 
     listener = await connect_mqtt(
         city.mqtt_connection(OWN, city.password("mqtt-t-1")),
         MqttOptions(client_id="any"),
-        on_publish=heard.append,
+        on_publish=heard.extend,
     )
     await listener.subscribe(["qala/v1/#", "$share/qala/qala/v1/#", "$SYS/#"])
     other = city.mqtt_connection(OTHER, "password-of-t-2")
@@ -199,7 +199,7 @@ async def test_a_bridges_queue_outlives_whoever_looks_and_a_restart_of_the_broke
     await city.mosquitto.restart()
 
     waited: list[mqtt5.PublishPacket] = []
-    back = await connect_mqtt(bridge, away, on_publish=waited.append)
+    back = await connect_mqtt(bridge, away, on_publish=waited.extend)
     assert back.session_present
     await back.unsubscribe(["none"])  # what waited comes before its answer
     assert len(waited) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -77,10 +77,9 @@ async def listening(mqtt: MqttConnection) -> AsyncIterator[list[mqtt5.PublishPac
     """Everything that comes under ``qala/v1`` while the block runs."""
     heard: list[mqtt5.PublishPacket] = []
 
-    def take(packet: mqtt5.PublishPacket) -> None:
-        heard.append(packet)
-        if packet.packet_id:
-            link.ack([packet.packet_id])
+    def take(packets: Sequence[mqtt5.PublishPacket]) -> None:
+        heard.extend(packets)
+        link.ack([packet.packet_id for packet in packets if packet.packet_id])
 
     link = await connect_mqtt(mqtt, MqttOptions(client_id="test-listener"), on_publish=take)
     await link.subscribe(["qala/v1/#"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.acks import AckQueue, settle
+from ingest.acks import AckQueue, Pending, settle
 
 
 def queue() -> tuple[AckQueue, list[int]]:
@@ -17,23 +17,38 @@ def queue() -> tuple[AckQueue, list[int]]:
 
 def test_a_message_waits_for_all_of_its_records() -> None:
     acks, sent = queue()
-    message = acks.received(7)
-    message.left = 2
-    settle([message])
+    acks.received(7)
+    first, second = acks.pending(), acks.pending()
+    settle([first])
     assert sent == []
-    settle([message])
+    settle([second])
     assert sent == [7]
     assert len(acks) == 0
 
 
 def test_a_complete_message_waits_for_those_before_it() -> None:
     acks, sent = queue()
-    first, second = acks.received(1), acks.received(2)
-    first.left = second.left = 1
+    acks.received(1)
+    first = acks.pending()
+    acks.received(2)
+    second = acks.pending()
     settle([second])
     assert sent == []
     settle([first])
     assert sent == [1, 2]
+
+
+def test_a_record_holds_back_its_first_message_and_none_before_it() -> None:
+    acks, sent = queue()
+    acks.received(1)
+    first = acks.pending()
+    acks.received(2)
+    second = acks.pending()
+    acks.received(3)
+    settle([first])
+    assert sent == [1]
+    settle([second])
+    assert sent == [1, 2, 3]
 
 
 def test_nothing_is_sent_before_the_queue_is_opened_nor_after_it_is_closed() -> None:
@@ -44,27 +59,47 @@ def test_nothing_is_sent_before_the_queue_is_opened_nor_after_it_is_closed() -> 
     assert sent == []
     acks.open(sent.extend)
     assert sent == [1]
-    late = acks.received(2)
-    late.left = 1
+    acks.received(2)
+    late = acks.pending()
     acks.close()
     settle([late])
     assert sent == [1]
 
 
-@given(st.lists(st.integers(0, 3), max_size=20), st.randoms(use_true_random=False))
-def test_the_acknowledged_are_always_the_longest_complete_prefix(counts, random) -> None:
+@given(
+    st.lists(st.lists(st.integers(0, 3), max_size=4), max_size=20),
+    st.randoms(use_true_random=False),
+)
+def test_the_acknowledged_are_always_the_longest_complete_prefix(messages, random) -> None:
+    """Each message has lines for some of four lanes, whose records are closed at any time."""
     acks, sent = queue()
-    messages = []
-    for packet_id, left in enumerate(counts):
-        message = acks.received(packet_id)
-        message.left = left
-        messages.append(message)
-    records = [message for message in messages for _ in range(message.left)]
-    random.shuffle(records)
+    opened: dict[int, tuple[Pending, set[int]]] = {}
+    flying: list[tuple[Pending, set[int]]] = []
+
+    def expected() -> list[int]:
+        incomplete = set().union(*(members for _, members in [*opened.values(), *flying]))
+        return list(range(min(incomplete, default=received)))
+
+    received = 0
+    for packet_id, lanes in enumerate(messages):
+        acks.received(packet_id)
+        for lane in lanes:
+            if lane not in opened:
+                opened[lane] = (acks.pending(), set())
+            opened[lane][1].add(packet_id)
+            if random.random() < 0.3:
+                flying.append(opened.pop(lane))
+        received = packet_id + 1
+        if not lanes:
+            acks.advance()
+        while flying and random.random() < 0.5:
+            settle([flying.pop(random.randrange(len(flying)))[0]])
+            assert sent == expected()
+    flying += opened.values()
+    opened.clear()
+    random.shuffle(flying)
+    while flying:
+        settle([flying.pop()[0]])
+        assert sent == expected()
     acks.advance()
-    for record in records:
-        settle([record])
-        complete = [message.left == 0 for message in messages]
-        prefix = complete.index(False) if False in complete else len(complete)
-        assert sent == list(range(prefix))
-    assert sent == list(range(len(counts)))
+    assert sent == list(range(len(messages)))

@@ -51,7 +51,9 @@ def taken() -> list[bytes]:
 
 def linked(taken: list[bytes], gather_s: float) -> tuple[MqttLink, Socket]:
     options = MqttOptions(client_id="c", gather_s=gather_s, keep_alive_s=0)
-    link = MqttLink(options, lambda packet: taken.append(packet.payload), None)
+    link = MqttLink(
+        options, lambda packets: taken.extend(packet.payload for packet in packets), None
+    )
     socket = Socket()
     link.connection_made(socket)
     give(link, mqtt5.ConnAckPacket().write())

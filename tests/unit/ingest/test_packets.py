@@ -30,7 +30,11 @@ def feed(buffer: PacketBuffer, data: bytes) -> tuple[list[bytes], list[mqtt5.Pac
     while data:
         part = data[: len(buffer.free)]
         buffer.free[: len(part)] = part
-        buffer.take(len(part), lambda packet: payloads.append(packet.payload), others.append)
+        buffer.take(
+            len(part),
+            lambda packets: payloads.extend(packet.payload for packet in packets),
+            others.append,
+        )
         data = data[len(part) :]
     return payloads, others
 
@@ -57,6 +61,21 @@ def test_a_packet_larger_than_the_buffer_makes_it_grow_and_shrink_again() -> Non
     assert payloads == [large, b"small"]
     feed(buffer, publish(b"next")[:-1])
     assert len(buffer.free) <= READ_BYTES
+
+
+def test_what_came_together_is_handed_out_together_and_in_order() -> None:
+    came: list[object] = []
+    buffer = PacketBuffer()
+    other = mqtt5.PingRespPacket().write()
+    data = publish(b"1") + publish(b"2") + other + publish(b"3") + b"\x00\x00"
+    buffer.free[: len(data)] = data
+    with pytest.raises(MqttError, match="malformed"):
+        buffer.take(
+            len(data),
+            lambda packets: came.append([packet.payload for packet in packets]),
+            lambda packet: came.append(type(packet)),
+        )
+    assert came == [[b"1", b"2"], mqtt5.PingRespPacket, [b"3"]]
 
 
 @pytest.mark.parametrize(

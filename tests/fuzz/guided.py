@@ -12,7 +12,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(
-    include=["ingest", "schemas", "sinks.rows", "streams.state", "infra.dlq", "infra.ledger"]
+    include=["ingest", "schemas", "sinks.rows", "streams", "infra.dlq", "infra.ledger"]
 ):
     from tests.fuzz import seeds
     from tests.fuzz.mutate import Mutator

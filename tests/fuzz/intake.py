@@ -154,7 +154,9 @@ class _Outcome:
                 self._refused(found, waiting, value)
                 waiting = next(letters, None)
             else:
-                self._accepted(next(lines)[1], value)
+                line = next(lines, None)
+                assert line is not None
+                self._accepted(line[1], value)
         assert waiting is None
         assert next(lines, None) is None
 

@@ -24,10 +24,12 @@ from schemas.clock import parse_clock
 from schemas.deadletters import EXPLAINED
 from schemas.envelope import Line, decode_envelope, decode_line, speed_in
 from schemas.errors import ClockError, TopicError
-from schemas.topics import TELEMETRY, mqtt_topic, parse_mqtt_topic
+from schemas.topics import DEAD_LETTERS, TELEMETRY, mqtt_topic, parse_mqtt_topic
 from sinks.rows import SOURCE_TOPICS, RowMaker
 from streams import state
 from streams.errors import StateError
+from streams.partition import Partition
+from streams.rules import RuleSet
 from tests.fuzz.limits import check_cost
 from tests.fuzz.memory import KEY, RX_US, publish
 from tests.fuzz.parsed import NotJsonError, parsed
@@ -79,6 +81,21 @@ def _rows(data: bytes) -> None:
         assert len(rows) + made.expired + len(made.letters) == made.received
         if topic != TELEMETRY:
             assert [letter.value for letter in made.letters] in ([], [data])
+
+
+def _fold(data: bytes) -> None:
+    """The worker takes every line in, or makes a dead letter of it; a second time changes none."""
+    part = Partition(0, 1, RuleSet.of([]))
+    part.begin(0)
+    letters = sum(one.topic == DEAD_LETTERS for one in part.fold(0, _NOW_MS, data))
+    counts = part.counts
+    taken = counts.accepted + counts.duplicates
+    others = counts.statuses + counts.replies + counts.controls
+    assert letters == counts.rejected
+    assert taken + others + letters <= counts.lines  # a line may hold nothing but its origin
+    again = part.fold(1, _NOW_MS, data)
+    assert sum(one.topic == DEAD_LETTERS for one in again) == letters
+    assert counts.accepted + counts.duplicates == 2 * taken
 
 
 def _state(data: bytes) -> None:
@@ -163,6 +180,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "topic": Reader(_topic, (TopicError,)),
     "clock": Reader(_clock, (ClockError,)),
     "rows": Reader(_rows),
+    "fold": Reader(_fold),
     "state": Reader(_state, (StateError,)),
     "ledger": Reader(_ledger, _UNREADABLE),
     "exported": Reader(_exported, (ExportError,)),

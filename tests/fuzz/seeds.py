@@ -41,6 +41,9 @@ def of_intake() -> Seeds:
         topic = mqtt_topic("stop-1", "speaker", "unit-1", channel)
         for flags in (b"0", b"1", b"2", b"3", b"5"):
             yield f"{channel}-{flags.decode()}", intake.written(topic, body, flags)
+    topic = mqtt_topic("stop-1", "desk", "unit-1", "telemetry")
+    for number, text in enumerate((b'{"ts":1e999}', b'{"ts":1e999} x', b"[1e999,1e999", b"1e999")):
+        yield f"huge-{number}", intake.written(topic, text)
     for number, wrong in enumerate(("a/b", "qala/v1/a/desk/b/command", "qala/v1/A/desk/b/status")):
         yield f"topic-{number}", intake.written(wrong, b"{}")
         yield f"topic-{number}-copy", intake.written(wrong, b"{}", b"2")
@@ -77,6 +80,7 @@ def expensive() -> Seeds:
         "empty-arrays": b"[" + b"[]," * 80_000 + b"[]]",
         "empty-objects": b"[" + b"{}," * 80_000 + b"{}]",
         "thousand-wrong": b"[" + b",".join([b"1"] * 1000) + b"]",
+        "thousand-and-one": b"[" + b",".join([b"1"] * 1001) + b"]",
         "thousand-right": b"[" + b",".join([air] * 1000) + b"]",
         "thousand-long": b"[" + b",".join([b'{"x":"' + b"y" * 240 + b'"}'] * 1000) + b"]",
         "too-many": b"[" + b",".join([b"1"] * 100_000) + b"]",
@@ -140,8 +144,9 @@ def of_readers() -> Seeds:
             for number, example in enumerate(EXAMPLES[file]):
                 yield f"{name}-{file}-{number}", readers.written(name, _dumped(example))
                 yield f"rows-{file}-{number}", readers.written("rows", _dumped(example))
+                yield f"fold-{file}-{number}", readers.written("fold", _dumped(example))
     lines = b"\n".join(_dumped(line) for line in EXAMPLES["envelope-line.json"])
-    for name in ("envelope", "rows"):
+    for name in ("envelope", "rows", "fold"):
         yield f"{name}-lines", readers.written(name, lines + b"\n{}\n")
     yield "topic", readers.written("topic", b"qala/v1/stop-1/desk/d-1/status")
     for number, text in enumerate(("now,60", "2026-01-01T00:00:00+05:00,0.5,now", "1e12,1e9,-1")):

@@ -136,8 +136,8 @@ class _Outcome:
             assert Reason(letter.headers["reason"].decode()) in EXPLAINED
 
     def _whole(self, reason: Reason, found: Parsed | None = None) -> None:
-        (letter,) = self.letters
-        assert not self.lines
+        assert (len(self.letters), len(self.lines)) == (1, 0)
+        letter = self.letters[0]
         assert letter.headers["reason"] == reason.value.encode()
         assert "index" not in letter.headers
         camera = self.topic["kind"] == "camera"

@@ -5,7 +5,7 @@ BIN := .venv/bin
 PACKAGES := schemas ingest streams sinks dashboards infra
 
 .PHONY: help setup run test test-influxdb2 unit integration check check-grafana check-deploy bench \
-	format lock clean
+	fuzz format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,13 @@ check-deploy: setup ## compose.yaml and the systemd units by their own tools
 bench: setup ## what a reading costs in Qala and in three peers, side by side (ten minutes)
 	@$(BIN)/python -m tests.bench
 
+# An input that breaks something is kept in .fuzz/findings, and how to see it again is printed.
+SECONDS := 60
+fuzz: setup ## properties in depth, then SECONDS=60 of random input guided by coverage
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-fuzz.lock
+	$(PYTEST) -m "hypothesis and not integration" --hypothesis-profile=deep --timeout=900
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
 format: setup ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -58,11 +65,14 @@ lock: setup ## choose the newest versions for requirements.lock (hashes, no addr
 	$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  --extra dev --output-file requirements.lock pyproject.toml
+	@echo 'atheris>=3.0,<3.1' | $(BIN)/python -m uv pip compile --quiet --upgrade --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-annotate --constraint requirements.lock --output-file requirements-fuzz.lock -
 	@for part in runtime:pyproject.toml build:-; do \
 	  echo hatchling | $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  --constraint requirements.lock --output-file infra/deploy/$${part%%:*}.lock $${part##*:} || exit 1; done
 
 clean: ## removes what tools left behind; keeps .venv, data and the native servers
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz dist
 	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -42,6 +42,7 @@ _decode_one = msgspec.json.Decoder(Reading).decode
 _decode_many = msgspec.json.Decoder(list[Reading]).decode
 _slices = msgspec.json.Decoder(list[Raw]).decode
 _parse = msgspec.json.Decoder().decode
+_skim = msgspec.json.Decoder(Raw).decode
 _encode = msgspec.json.Encoder().encode
 _LINE_FEED: Final = ord("\n")
 _CARRIAGE_RETURN: Final = ord("\r")
@@ -192,7 +193,9 @@ class PayloadDecoder:
             value = _parse(body)
         except msgspec.ValidationError:
             # valid JSON, but with a number that no 64 bits hold
-            raise RejectedError(Reason.OUT_OF_RANGE, "a number is too large") from None
+            if body.lstrip(b" \t\r\n").startswith(b"{"):
+                raise RejectedError(Reason.OUT_OF_RANGE, "a number is too large") from None
+            value = None
         if not isinstance(value, dict):
             raise RejectedError(Reason.NOT_AN_OBJECT, EXPLAINED[Reason.NOT_AN_OBJECT])
         channel = origin.topic.channel
@@ -221,13 +224,13 @@ def _parts(payload: bytes, *, arrays: bool) -> list[tuple[int | None, bytes]]:
         raise RejectedError(Reason.TOO_LARGE, EXPLAINED[Reason.TOO_LARGE])
     try:
         payload.decode()
-        value = _parse_or_none(payload)
+        try:
+            _parse(payload)
+        except msgspec.ValidationError:
+            _skim(payload)  # a number is too large for the parser, which has read no further
         if not arrays or not payload.lstrip(b" \t\r\n").startswith(b"["):
             return [(None, payload)]
         slices = [bytes(raw) for raw in _slices(payload)]
-        if value is None:  # some number is too large for the parser; the others may be fine
-            for part in slices:
-                _parse_or_none(part)
     except RecursionError:
         raise RejectedError(Reason.NESTED_TOO_DEEP, EXPLAINED[Reason.NESTED_TOO_DEEP]) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -236,13 +239,6 @@ def _parts(payload: bytes, *, arrays: bool) -> list[tuple[int | None, bytes]]:
     if not 0 < len(slices) <= MAX_ARRAY:
         raise RejectedError(Reason.ARRAY_LENGTH, EXPLAINED[Reason.ARRAY_LENGTH])
     return list(enumerate(slices))
-
-
-def _parse_or_none(body: bytes) -> object:
-    try:
-        return _parse(body)
-    except msgspec.ValidationError:
-        return None
 
 
 def _struct_for(value: dict[str, object], kind: str) -> type[Reading]:

@@ -86,8 +86,10 @@ class PacketBuffer:
         size = packet_size(rest)
         if size is not None and size <= len(rest):
             raise MqttError("the MQTT broker sent a malformed packet")
-        needed = max(size or 0, READ_BYTES)
-        if needed != len(self._view):
+        room = len(self._view)
+        # no more than doubled: a packet's size is a promise until its bytes come
+        needed = min(max(size or 0, READ_BYTES), room if len(rest) < room else 2 * room)
+        if needed != room:
             self._view = memoryview(bytearray(needed))
         self._view[: len(rest)] = rest
 

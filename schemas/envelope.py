@@ -98,6 +98,7 @@ def decode_envelope(value: bytes) -> list[Line]:
     Raises:
         msgspec.DecodeError: a line is not JSON, or (`msgspec.ValidationError`) not a line.
         UnicodeDecodeError: a string in it is not UTF-8.
+        RecursionError: a field that is none of a line's is nested too deeply.
     """
     return _lines.decode_lines(value)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -187,6 +187,7 @@ def device_key(site: str, device: str) -> bytes:
 
 encode = msgspec.json.Encoder().encode
 """Any record to its JSON bytes."""
+_T = TypeVar("_T")
 _rollups: msgspec.json.Decoder[RollupValue] = msgspec.json.Decoder(RollupValue)
 _alerts = msgspec.json.Decoder(Alert)
 _devices = msgspec.json.Decoder(DeviceRecord)
@@ -195,19 +196,29 @@ _receipts = msgspec.json.Decoder(ChatReceipt)
 
 def decode_rollup(value: bytes) -> RollupValue:
     """A value of ``qala.rollups.v1``. Raises `msgspec.DecodeError` where it is none."""
-    return _rollups.decode(value)
+    return _decoded(_rollups, value)
 
 
 def decode_alert(value: bytes) -> Alert:
     """A value of ``qala.alerts.v1``. Raises `msgspec.DecodeError` where it is none."""
-    return _alerts.decode(value)
+    return _decoded(_alerts, value)
 
 
 def decode_device(value: bytes) -> DeviceRecord:
     """A value of ``qala.devices.v1``. Raises `msgspec.DecodeError` where it is none."""
-    return _devices.decode(value)
+    return _decoded(_devices, value)
 
 
 def decode_receipt(value: bytes) -> ChatReceipt:
     """A value of ``qala.chat.v1``. Raises `msgspec.DecodeError` where it is none."""
-    return _receipts.decode(value)
+    return _decoded(_receipts, value)
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], value: bytes) -> _T:
+    """What ``value`` holds; msgspec has two more errors, which every caller would have to know."""
+    try:
+        return decoder.decode(value)
+    except UnicodeDecodeError as exc:
+        raise msgspec.DecodeError("a string in it is not UTF-8") from exc
+    except RecursionError as exc:
+        raise msgspec.DecodeError("it is nested too deeply") from exc

@@ -183,7 +183,7 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         if value:
             try:
                 message = message_of(decode_alert(value))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except msgspec.DecodeError:
                 if not await self._rejected(value):
                     return  # stopped: the token stays open, and the record is read again
         if message is not None:

@@ -13,8 +13,8 @@ from schemas.deadletters import EXPLAINED, Reason
 from schemas.envelope import Line, decode_envelope, decode_line
 from schemas.lineprotocol import alert_row, device_row, reading_rows, rollup_row
 from schemas.measurements import DEFAULT_POLICY, POLICIES, POLICY_OF_MEASUREMENT, POLICY_OF_WINDOW
-from schemas.readings import Reading
-from schemas.records import WorkerProgress, decode_alert, decode_device, decode_rollup
+from schemas.readings import READING_STRUCTS, Reading
+from schemas.records import Rollup, WorkerProgress, decode_alert, decode_device, decode_rollup
 from schemas.topics import ALERTS, DEVICES, ROLLUPS, TELEMETRY
 
 SOURCE_TOPICS: Final = (TELEMETRY, ROLLUPS, ALERTS, DEVICES)
@@ -159,6 +159,8 @@ def _rollup(value: bytes) -> _Made:
     rollup = decode_rollup(value)
     if isinstance(rollup, WorkerProgress):
         return rollup
+    if isinstance(rollup, Rollup) and rollup.type not in READING_STRUCTS:
+        raise msgspec.ValidationError("its type is none that this program knows")
     return POLICY_OF_WINDOW[rollup.window], rollup.start, rollup_row(rollup)
 
 

@@ -6,13 +6,13 @@ goes in one batch. A reset that dies in between is done again, and gives the sam
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 
 from schemas import topics
 from schemas.connections import KafkaConnection
@@ -46,6 +46,7 @@ class Case(StrEnum):
 
 
 Make = Callable[[int], Partition]
+_T = TypeVar("_T")
 
 _WHY: Final = {
     Case.NOTHING: "there is nothing to drop",
@@ -189,13 +190,14 @@ class Resetter:
         _, end = await bounds(self._consumer, tp)
         found: list[Rollup | Throughput] = []
         async for records in batches(self._consumer, tp, begin, end):
-            found += given_after((decode_rollup(one.value) for one in records), state)
+            values = [one.value for one in records if one.value is not None]
+            found += given_after(readable(decode_rollup, values), state)
         return found
 
     async def _ends(self, number: int, held: Held, view: LogView) -> list[Alert]:
         told = await last_by_key(self._consumer, topics.ALERTS, number)
         clock_ms = 0 if held.state is None else held.state.clock.now_ms
-        records = (decode_alert(one.value) for one in told.values())
+        records = readable(decode_alert, (one.value for one in told.values()))
         ends = ends_of_alerts(held.ends, records, clock_ms)
         if not ends:
             return []
@@ -215,6 +217,13 @@ class Resetter:
                 }
             self._progress(part.number, part.last + 1 - view.first, view.end - view.first)
         return found
+
+
+def readable(decode: Callable[[bytes], _T], values: Iterable[bytes]) -> Iterator[_T]:
+    """What can be decoded: a record that is none must not keep anybody from mending a state."""
+    for value in values:
+        with suppress(DecodeError):
+            yield decode(value)
 
 
 @asynccontextmanager

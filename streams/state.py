@@ -166,7 +166,7 @@ def load(records: Mapping[bytes, bytes]) -> State | None:
 def _decode(key: bytes, value: bytes) -> _Value:
     try:
         found = _decoder.decode(value)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise StateError(
             f"the state record '{key.decode(errors='replace')}' cannot be read ({exc}); "
             "it was written by another program or version; run the one that wrote it, or "
@@ -184,13 +184,19 @@ def _decode(key: bytes, value: bytes) -> _Value:
 def _content(value: _Value) -> msgspec.Raw:
     if value.version == VERSION:
         return value.content
-    return msgspec.Raw(_encoder.encode(migrated(decoded(value.content), value.version)))
+    try:
+        return msgspec.Raw(_encoder.encode(migrated(decoded(value.content), value.version)))
+    except (ValueError, TypeError, IndexError, RecursionError) as exc:
+        raise StateError(
+            f"a state record of version {value.version} does not have that version's form; "
+            "rebuild the state from the log with `qala streams reset`"
+        ) from exc
 
 
 def _sites(values: Mapping[bytes, _Value]) -> Iterator[SiteState]:
     found: dict[str, dict[int, _Value]] = {}
     for key, value in values.items():
-        name = key.rpartition(b"/")[0].decode()
+        name = key.rpartition(b"/")[0].decode(errors="replace")
         found.setdefault(name, {})[value.chunk] = value
     for name, chunks in found.items():
         first = chunks.get(0)

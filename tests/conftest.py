@@ -9,12 +9,19 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from infra.servers import ServerPorts, native_servers
 from schemas.connections import InfluxConnection, KafkaConnection, MqttConnection
 from tests.support.influxdb2 import start_influxdb2
 from tests.support.servers import RunningServer
 from tests.support.stack import Stack
+
+# How Hypothesis runs here: without stopwatches, which a busy machine fails. The first text of a
+# fresh clone takes seconds (it writes its tables of characters).
+settings.register_profile("qala", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deep", settings.get_profile("qala"), max_examples=1000)
+settings.load_profile("qala")  # `make fuzz` chooses the other by --hypothesis-profile
 
 INTEGRATION_FOLDERS = ("integration", "chaos")
 # A server's first answer may take a while on a busy machine; the tests themselves are quick.

@@ -23,6 +23,7 @@ from infra.dlq.letters import Letter, Ref, parse_ref
 from infra.words import utc_words
 
 _MOST_LINE_BYTES: Final = 16_000_000
+_MOST_TOPIC_BYTES: Final = 65_535
 
 
 def told(letter: Letter) -> dict[str, Any]:
@@ -132,6 +133,8 @@ def _entry(line: bytes, where: str) -> Entry:
     ref, topic, rx = value.get("ref"), value.get("topic"), value.get("rx")
     if not isinstance(ref, str) or not isinstance(topic, str):
         raise ExportError(f"{where}: 'ref' and 'topic' must stand there, as text")
+    if not _is_topic(topic):
+        raise ExportError(f"{where}: 'topic' is none that MQTT can carry; write one as devices do")
     try:
         body = _payload(value)
         name = parse_ref(ref)
@@ -139,6 +142,14 @@ def _entry(line: bytes, where: str) -> Entry:
         raise ExportError(f"{where}: {exc}") from exc
     sealed = "payload_base64" in value and "sealed" in value
     return Entry(name, topic, rx if isinstance(rx, int) else None, body, sealed)
+
+
+def _is_topic(text: str) -> bool:
+    """Whether a message can have this topic: 1 to 65,535 bytes, no wildcard (MQTT 5.0 §4.7)."""
+    try:
+        return 0 < len(text.encode()) <= _MOST_TOPIC_BYTES and not {"+", "#", "\0"} & set(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _payload(value: dict[str, Any]) -> bytes:

@@ -33,6 +33,7 @@ SKIPPED: Final = "skipped"
 IMPOSSIBLE: Final = "impossible"
 OUTCOMES: Final = (REPLAYED, REFUSED, SKIPPED, IMPOSSIBLE)
 
+_GONE: Final = "it was there a moment ago, and is gone: its time was up"
 _BATCH: Final = 200
 _BATCH_BYTES: Final = 8_000_000
 
@@ -84,6 +85,7 @@ async def replay(
         letters = await _chosen(topic, choice)
         results = {letter.ref: Result(letter.ref, SKIPPED, _before(letter)) for letter in letters}
         due = {letter.ref: letter for letter in letters if again or not letter.marks}
+        results |= {ref: Result(ref, IMPOSSIBLE, _GONE) for ref in due}  # until it was tried
         if not due:
             return list(results.values())
         trial = Trial(key, topic.partitions)

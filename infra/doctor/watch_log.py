@@ -171,7 +171,7 @@ def _ahead_ms(record: Any) -> int | None:  # noqa: ANN401 - aiokafka has no type
     """The newest receive time in an envelope, less Kafka's time of taking it."""
     try:
         lines = decode_envelope(record.value) if record.value else ()
-    except (DecodeError, ValueError):
+    except (DecodeError, ValueError, RecursionError):
         return None  # not an envelope; the worker makes a dead letter of it
     received = [line.rx for line in lines if line.control is None]
     return max(received) // 1000 - record.timestamp if received else None

@@ -127,7 +127,7 @@ class Ledger:
                 raise LedgerError(f"ledger '{self.path}': line {broken} is not a ledger's line")
             try:
                 yield decode(raw)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 broken = number  # tolerated where it is the last one: the run was cut off
 
 

@@ -80,5 +80,6 @@ def decode(raw: bytes) -> Line:
     Raises:
         msgspec.DecodeError: it is none.
         UnicodeDecodeError: a string in it is not UTF-8.
+        RecursionError: it is nested deeper than a ledger's lines.
     """
     return _lines.decode(raw)

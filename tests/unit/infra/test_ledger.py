@@ -103,7 +103,11 @@ def test_a_broken_line_that_is_not_the_last_is_an_error(tmp_path):
         list(Ledger(path).entries())
 
 
-@pytest.mark.parametrize("content", [b"", b"hello\n", b'{"line":"end"}\n', b"\x1f\x8b\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello\n", b'{"line":"end"}\n', b"\x1f\x8b\x00", b'{"settings":' + b"[" * 100_000],
+    ids=lambda content: repr(content[:20]),
+)
 @pytest.mark.parametrize("name", ["l", "l.gz"])
 def test_a_file_that_is_no_ledger_is_refused_in_a_sentence(tmp_path, content, name):
     (tmp_path / name).write_bytes(content)

@@ -106,6 +106,12 @@ def test_the_readings_own_bytes_are_spliced_in() -> None:
         (raw_air(b'"type":7'), Reason.WRONG_TYPE),
         (raw_air(b'"type":"temperature"'), Reason.WRONG_KIND),
         (b"{}", Reason.MISSING_FIELD),
+        (b"1e999", Reason.NOT_AN_OBJECT),
+        (raw_air(b'"people":1e999') + b" x", Reason.NOT_JSON),
+        (raw_air(b'"people":1e999') + b"]", Reason.NOT_JSON),
+        (raw_air(b'"people":1e999,"x":"a\x01b"'), Reason.NOT_JSON),
+        (raw_air(b'"people":1e999,"x":"\\ud800"'), Reason.NOT_JSON),
+        (raw_air(b'"people":1e999,"x":01'), Reason.NOT_JSON),
     ],
     ids=lambda value: repr(value[-24:]) if isinstance(value, bytes) else str(value),
 )
@@ -198,6 +204,8 @@ def test_a_passage_carries_the_pseudonym(array: bool) -> None:
         (b'{"type":"ticket","p\\u0065rson":"x"}', "desk"),
         (b'{"type":"ticket","a":{"person":"x"},"a":1}', "desk"),
         (b'[{"person":"x"}' + b",1" * 1001 + b"]", "desk"),
+        (b'{"type":"ticket","ts":1e999} ' + MARK.encode(), "desk"),
+        (b"1e999", "desk"),
     ],
 )
 def test_what_may_hold_a_person_is_marked_for_sealing(payload: bytes, kind: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import mqtt5
 import pytest
 from hypothesis import given
@@ -78,12 +80,30 @@ def test_what_came_together_is_handed_out_together_and_in_order() -> None:
     assert came == [[b"1", b"2"], mqtt5.PingRespPacket, [b"3"]]
 
 
-@pytest.mark.parametrize(
-    "junk", [b"\x00\x00", b"\x30\xff\xff\xff\xff\xff", b"\x30\x06\x00\x02\xff\xfe\x00x"]
-)
+@pytest.mark.parametrize("junk", [b"\x00\x00", b"\x30\xff\xff\xff\xff\xff", b"\x30\x01\x00\x02"])
 def test_what_is_not_mqtt_is_an_error(junk: bytes) -> None:
     with pytest.raises(MqttError, match="malformed"):
         feed(PacketBuffer(), junk)
+
+
+def test_text_that_is_not_utf_8_is_an_error_though_the_library_panics(monkeypatch) -> None:
+    # mqtt5 drops the decoder's error, which Python writes down, and panics for want of the text
+    dropped: list[BaseException | None] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: dropped.append(what.exc_value))
+    buffer = PacketBuffer()
+    with pytest.raises(MqttError, match="malformed"):
+        feed(buffer, b"\x30\x06\x00\x02\xff\xfe\x00x")
+    assert [type(error) for error in dropped] == [UnicodeDecodeError]
+    assert feed(PacketBuffer(), publish(b"the next link works"))[0] == [b"the next link works"]
+
+
+def test_a_size_that_is_only_promised_takes_no_memory() -> None:
+    buffer = PacketBuffer()
+    promise = b"\x30\xff\xff\xff\x7f\x00\x01a\x00"  # 256 MiB will follow, it says
+    feed(buffer, promise)
+    assert len(buffer.free) <= READ_BYTES
+    feed(buffer, b"x" * READ_BYTES)
+    assert len(buffer.free) <= READ_BYTES
 
 
 def test_the_size_of_a_packet_is_known_from_its_first_bytes() -> None:

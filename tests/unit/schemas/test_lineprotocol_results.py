@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.examples import EXAMPLES
 from schemas.lineprotocol import (
@@ -202,3 +204,58 @@ def test_counters_of_the_pipeline_are_floats():
     row = pipeline_row({"stage": "a b,c=d"}, {"accepted": 3, "cpu": 1e-7}, 5)
     assert read_row(row) == ("pipeline", {"stage": "a b,c=d"}, {"accepted": 3.0, "cpu": 1e-7}, 5)
     assert "accepted=3.0" in row
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+MOMENTS = st.integers(0, 2**42)
+
+
+@given(st.tuples(TEXTS, TEXTS), NUMBERS, MOMENTS, st.integers(0, 999_999), MOMENTS)
+def test_every_alert_reads_back_as_it_was(texts, value, at, ordinal, started):
+    alert_id, summary = texts
+    alert = Alert(
+        id=alert_id, rule="r", severity="info", site="s", kind="desk", device="d",
+        state="firing", value=value, summary=summary, at=at, ordinal=ordinal, started=started,
+    )  # fmt: skip
+    row = read_row(alert_row(alert))
+    assert row.tags == {"site": "s", "rule": "r", "severity": "info", "device": "d"}
+    assert row.fields == {
+        "id": alert_id, "state": "firing", "firing": 1, "started_ms": started, "value": value,
+        "summary": summary,
+    }  # fmt: skip
+    assert row.timestamp_ns == at * 1_000_000 + ordinal
+
+
+@given(TEXTS, MOMENTS, st.none() | MOMENTS, st.none() | st.integers(1, 10**9), st.booleans())
+def test_every_device_record_reads_back_as_it_was(firmware, since, heard, interval_ms, wrong):
+    record = DeviceRecord(
+        site="s", kind="desk", device="d", state="stale", since=since, heard=heard,
+        interval_ms=interval_ms, firmware=firmware, wrong_clock=wrong,
+    )  # fmt: skip
+    row = read_row(device_row(record))
+    assert row.fields["firmware"] == firmware
+    assert (row.fields["since_ms"], row.fields["wrong_clock"]) == (since, wrong)
+    assert row.fields.get("heard_ms") == heard
+    assert row.fields.get("interval_s") == (None if interval_ms is None else interval_ms / 1000)
+
+
+@given(st.sampled_from(sorted(READING_STRUCTS)), st.data())
+def test_every_rollup_reads_back_with_floats_for_its_sums(name, data):
+    stats = st.tuples(st.integers(1, 10**6), NUMBERS, NUMBERS, NUMBERS | st.integers(-9, 9))
+    known = {field.name: field for field in fields_of(name) if field.kind != "str"}
+    fields = data.draw(st.fixed_dictionaries({}, optional=dict.fromkeys(known, stats)))
+    start, shift = data.draw(MOMENTS), data.draw(st.integers(0, 10**10))
+    rollup = Rollup(
+        type=name, window="10s", site="s", device="d", start=start, count=7, fields=fields,
+        shift=shift,
+    )  # fmt: skip
+    row = read_row(rollup_row(rollup))
+    expected = {"count": 7}
+    for field, (count, total, low, high) in fields.items():
+        expected |= {f"{field}_sum": total, f"{field}_min": low, f"{field}_max": high}
+        if known[field].optional:
+            expected[f"{field}_count"] = count
+    assert row.fields == expected
+    assert all((type(row.fields[one]) is int) == one.endswith("count") for one in row.fields)
+    assert row.timestamp_ns == start * 1_000_000 + shift

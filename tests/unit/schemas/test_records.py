@@ -100,3 +100,10 @@ def test_an_alert_has_not_fired_unless_it_says_so():
     silent = {key: value for key, value in EXAMPLES["alert.json"][0].items() if key != "fired"}
     assert decode_alert(msgspec.json.encode(silent)).fired is False
     assert b"fired" not in encode(decode_alert(msgspec.json.encode(silent)))
+
+
+@pytest.mark.parametrize("value", [b"", b"7", b'{"site":"\xff"}', b'{"x":' + b"[" * 100_000])
+@pytest.mark.parametrize("decode", [decode_rollup, decode_alert, decode_device, decode_receipt])
+def test_what_is_no_record_is_refused_by_one_error_whatever_is_wrong_with_it(decode, value):
+    with pytest.raises(msgspec.DecodeError):
+        decode(value)

@@ -173,3 +173,14 @@ def test_a_record_that_is_none_of_its_topic_becomes_one_letter():
         rows = made(topic, value)
         assert (rows.received, len(rows.letters), rows.by_policy) == (1, 1, {})
         assert rows.letters[0].value == value
+
+
+def test_a_rollup_of_a_type_that_a_newer_worker_knows_is_a_letter_and_ends_nothing():
+    newer = encode(
+        Rollup(type="noise", window="10s", site="s", device="d", start=NOW_MS, count=1, fields={})
+    )
+    rows = made(ROLLUPS, newer)
+    assert (rows.by_policy, rows.received) == ({}, 1)
+    assert [(letter.value, letter.reason) for letter in rows.letters] == [
+        (newer, Reason.NOT_A_RECORD)
+    ]

@@ -22,6 +22,7 @@ from streams import state as states
 from streams.leftovers import ends_of_alerts, given_after, leftover_shift_ns, open_windows
 from streams.outputs import Output
 from streams.partition import Partition
+from streams.reset import readable
 from streams.rules import RuleSet
 from streams.state import State
 from tests.support.cities import City, Record, random_steps
@@ -67,6 +68,17 @@ def folded(part: Partition, log: list[Record], until: int) -> list[Output]:
 def closed(part: Partition, log: list[Record]) -> list[Output]:
     """The outputs of an empty record so late that every window has closed."""
     return part.fold(part.last + 1, log[-1].timestamp_ms + 400_000_000, b"")
+
+
+def test_a_record_that_is_none_keeps_nobody_from_a_reset():
+    street = Street()
+    street.says("th-1", "temperature", celsius=20.0)
+    street.ticks(15)
+    good = [one.value for one in street.outputs if one.topic == topics.ROLLUPS]
+    assert good
+    bad = [b"", b"{", b'{"row":"newer"}', b'{"site":"\xff"}', b'{"x":' + b"[" * 100_000]
+    found = list(readable(decode_rollup, [*bad, *good, *bad]))
+    assert found == [decode_rollup(value) for value in good]
 
 
 @pytest.mark.parametrize("seed", range(10))

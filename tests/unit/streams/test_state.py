@@ -119,6 +119,22 @@ def test_a_state_record_that_cannot_be_read_is_refused_with_what_to_do(value):
         states.load({b"header": value})
 
 
+def test_a_state_record_with_text_that_is_not_utf_8_is_refused_with_what_to_do():
+    key, value = states.header_record(State(1, LogClock(), [], rules="r"))
+    assert value.endswith(b"\xa1r")
+    with pytest.raises(StateError, match=r"'header' cannot be read.*`qala streams reset`"):
+        states.load({key: value[:-1] + b"\xff"})
+
+
+@pytest.mark.parametrize("content", [7, [], [[], [[]]], [[], 7], None])
+def test_a_content_that_is_none_of_its_version_is_refused_with_what_to_do(content):
+    records = topic(20, site(10))
+    value = msgspec.msgpack.decode(records[b"stop-1/0"])
+    records[b"stop-1/0"] = msgspec.msgpack.encode([1, *value[1:5], content, *value[6:]])
+    with pytest.raises(StateError, match=r"version 1 does not have.*`qala streams reset`"):
+        states.load(records)
+
+
 def test_a_chunk_larger_than_a_record_is_refused_by_the_name_of_its_site():
     large = SiteState(SITE, 1, LogClock(), [*encoded([[], ["x" * MAX_VALUE_BYTES]])])
     with pytest.raises(StateError, match=r"'stop-1' has a chunk of 900.* bytes.*split the site"):

@@ -15,6 +15,7 @@ with atheris.instrument_imports(
     include=["ingest", "schemas", "sinks.rows", "streams", "infra.dlq", "infra.ledger"]
 ):
     from tests.fuzz import seeds
+    from tests.fuzz.limits import measure_time
     from tests.fuzz.mutate import Mutator
     from tests.fuzz.targets import TARGETS
 
@@ -36,6 +37,7 @@ def main() -> None:
         if runs % MEMORY_EVERY == 0:
             target.check(data, memory=True)
 
+    measure_time()
     arguments = [sys.argv[0], *sys.argv[3:]]
     if sys.argv[2] == "tokens":
         mutator = Mutator(seeds.dictionary(), topics=target.topic)

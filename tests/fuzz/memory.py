@@ -7,7 +7,7 @@ from typing import Final
 import mqtt5
 from msgspec import Struct
 
-from ingest.acks import Pending, settle
+from ingest.acks import AckQueue, Pending, settle
 from ingest.clocks import WrongClocks
 from ingest.decode import PayloadDecoder
 from ingest.intake import Intake
@@ -42,9 +42,9 @@ class _Packer:
         self._kept = kept
         self._partition = partition
 
-    def add(self, line: bytes, pending: Pending | None) -> None:
+    def add(self, line: bytes, acks: AckQueue | None) -> None:
         self._kept.lines.append((self._partition, line))
-        self._kept.wait(pending)
+        self._kept.wait(acks)
 
 
 class MemoryOutlet:
@@ -58,16 +58,15 @@ class MemoryOutlet:
         self._waiting: list[Pending] = []
 
     def put_letter(
-        self, partition: int, value: bytes, headers: Headers, pending: Pending | None
+        self, partition: int, value: bytes, headers: Headers, acks: AckQueue | None
     ) -> None:
         assert len({name for name, _ in headers}) == len(headers)
         self.letters.append(Letter(partition, value, dict(headers)))
-        self.wait(pending)
+        self.wait(acks)
 
-    def wait(self, pending: Pending | None) -> None:
-        if pending is not None:
-            pending.left += 1
-            self._waiting.append(pending)
+    def wait(self, acks: AckQueue | None) -> None:
+        if acks is not None:
+            self._waiting.append(acks.pending())
 
     def written(self) -> None:
         """All of it is in Kafka."""
@@ -92,7 +91,11 @@ class Bridge:
             counts=self.counts,
         )
         self._intake.acks.open(self.acked.extend)
-        self.receive = self._intake.receive
+        self._receive = self._intake.receive
+
+    def receive(self, packet: mqtt5.PublishPacket) -> None:
+        """Take in a message that came alone."""
+        self._receive([packet])
 
     def settle(self) -> list[int]:
         """Everything is in Kafka; the packet ids that are acknowledged by then."""

@@ -40,7 +40,7 @@ def outcome(stream: bytes, cuts: Iterator[int]) -> Outcome:
     for piece in _pieces(stream, cuts):
         buffer.free[: len(piece)] = piece
         try:
-            buffer.take(len(piece), take, take)
+            buffer.take(len(piece), lambda packets: found.extend(map(repr, packets)), take)
         except MqttError as exc:
             return found, str(exc)
         assert len(buffer.free) > 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.fuzz import seeds
+from tests.fuzz.limits import measure_time
 from tests.fuzz.targets import TARGETS
 
 FOLDER: Final = Path(".fuzz")
@@ -38,6 +39,7 @@ def reproduced(path: Path) -> str | None:
     """
     sys.unraisablehook = lambda _: None
     check = TARGETS[path.name.partition("-")[0]].check
+    measure_time()
     try:
         for memory in (False, True):
             check(path.read_bytes(), memory=memory)

@@ -23,6 +23,8 @@ from schemas.measurements import (
 )
 from schemas.readings import READING_STRUCTS
 from schemas.records import (
+    SIMULATED_FIRMWARE,
+    WINDOW_MS,
     WORKER_COUNTS,
     Alert,
     DeviceRecord,
@@ -215,6 +217,19 @@ def device_row(record: DeviceRecord) -> str:
         f"device_state,site={record.site},kind={record.kind},device={record.device} "
         f"{','.join(parts)} {at_ms * 1_000_000 + record.ordinal}"
     )
+
+
+def simulated_row(record: DeviceRecord) -> str | None:
+    """The mark of its site's hour where a device is simulated, else None.
+
+    It stands at the start of the hour (of the log's clock) in which the device was last heard, so
+    that one which is only told of marks no further hour, and all of a site's devices make one row.
+    """
+    if record.firmware != SIMULATED_FIRMWARE:
+        return None
+    heard_ms = record.heard or record.at or record.since
+    hour_ms = heard_ms - heard_ms % WINDOW_MS["1h"]
+    return f'simulated,site={record.site} firmware="{SIMULATED_FIRMWARE}" {hour_ms * 1_000_000}'
 
 
 def pipeline_row(tags: Mapping[str, str], fields: Mapping[str, float], at_ns: int) -> str:

@@ -35,6 +35,7 @@ POLICY_OF_MEASUREMENT: Final[dict[str, str]] = {
     "pipeline": "raw",
     "alert": "r1h",
     "announcement": "r1h",
+    "simulated": "r1h",
 }
 
 DEVICE_STATE_CODES: Final[dict[str, int]] = {

@@ -121,6 +121,10 @@ class Alert(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 DeviceStateName = Literal["online", "stale", "offline", "never_seen"]
 
 
+SIMULATED_FIRMWARE: Final = "simulated"
+"""What a device of the simulator says in place of its firmware."""
+
+
 class DeviceRecord(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What is known of one device; ``since``, ``heard`` and ``at`` are ms on the log's clock.
 

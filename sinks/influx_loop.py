@@ -21,6 +21,7 @@ from schemas.measurements import DEFAULT_POLICY, POLICIES
 from schemas.readiness import Readiness
 from schemas.topics import DEAD_LETTERS, TELEMETRY
 from sinks.backoff import Backoff
+from sinks.chat_groups import ChatGroups
 from sinks.contract import Sink, Trouble, Written
 from sinks.deadletter import DeadLetters
 from sinks.errors import plain_errors
@@ -45,6 +46,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self,
         settings: InfluxSinkSettings,
         consumer: AIOKafkaConsumer,
+        chat: ChatGroups,
         sink: Sink,
         letters: DeadLetters,
         metrics: InfluxMetrics,
@@ -76,6 +78,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             settings,
             consumer,
             self._progress,
+            chat,
             counters=self._counters,
             metrics=metrics,
             readiness=readiness,

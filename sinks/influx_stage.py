@@ -12,6 +12,7 @@ from schemas.connections import InfluxConnection, KafkaConnection
 from schemas.readiness import Readiness
 from schemas.topics import DEAD_LETTERS
 from sinks.backoff import Backoff
+from sinks.chat_groups import ChatGroups
 from sinks.deadletter import DeadLetters
 from sinks.errors import InfluxRefusedError
 from sinks.influx import InfluxSink
@@ -43,7 +44,7 @@ async def run_influx_sink(
     """
     random = Random()  # noqa: S311  # jitter, no secret
     sink = InfluxSink(influx, timeout_s=settings.write_timeout_s)
-    letters_producer = consumer = None
+    letters_producer = consumer = chat = None
     for part in (_PART, "kafka", "partitions"):
         readiness.waiting(part, "starting")
     try:
@@ -82,10 +83,13 @@ async def run_influx_sink(
             stop=stop,
         )
         metrics = InfluxMetrics(registry)
-        loop = InfluxLoop(settings, consumer, sink, letters, metrics, readiness, random)
+        chat = ChatGroups(kafka, consumer, settings.chat_group)
+        loop = InfluxLoop(settings, consumer, chat, sink, letters, metrics, readiness, random)
         await loop.run(stop)
     finally:
         await asyncio.gather(close_within(consumer), close_within(letters_producer))
+        if chat is not None:
+            await chat.close()
         await sink.close()
 
 

@@ -15,6 +15,7 @@ from schemas.envelope import HEADER_BRIDGE, header, speed_in
 from schemas.readiness import Readiness
 from schemas.records import WorkerProgress
 from schemas.topics import TELEMETRY
+from sinks.chat_groups import ChatGroups
 from sinks.liveness import Liveness
 from sinks.metrics import InfluxMetrics
 from sinks.pipeline import PipelineReport
@@ -40,6 +41,7 @@ class OwnRows:
         settings: InfluxSinkSettings,
         consumer: AIOKafkaConsumer,
         progress: Progress,
+        chat: ChatGroups,
         *,
         counters: Mapping[str, float],
         metrics: InfluxMetrics,
@@ -55,6 +57,7 @@ class OwnRows:
         self._readiness = readiness
         self._write = write
         self._may_write = may_write
+        self._chat = chat
         self._places = Places(consumer, progress)
         self._liveness = Liveness()
         self._report = PipelineReport(settings.instance, time.time_ns())
@@ -138,8 +141,9 @@ class OwnRows:
             lag = await self._lag()
             for topic, count in lag.items():
                 self._metrics.lag.labels(topic).set(count)
+            chat = await self._chat.rows()
             if self._may_write():
-                self._write(self._report.rows(time.time_ns(), self._counters, lag))
+                self._write(self._report.rows(time.time_ns(), self._counters, lag) + chat)
 
     async def _lag(self) -> dict[str, int]:
         try:

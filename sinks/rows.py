@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.deadletters import EXPLAINED, Reason
 from schemas.envelope import Line, decode_envelope, decode_line
-from schemas.lineprotocol import alert_row, device_row, reading_rows, rollup_row
+from schemas.lineprotocol import alert_row, device_row, reading_rows, rollup_row, simulated_row
 from schemas.measurements import DEFAULT_POLICY, POLICIES, POLICY_OF_MEASUREMENT, POLICY_OF_WINDOW
 from schemas.readings import READING_STRUCTS, Reading
 from schemas.records import Rollup, WorkerProgress, decode_alert, decode_device, decode_rollup
@@ -23,8 +23,9 @@ SOURCE_TOPICS: Final = (TELEMETRY, ROLLUPS, ALERTS, DEVICES)
 LATE_MS: Final = 60_000
 """A reading older than this when the bridge received it is late: its age says nothing of us."""
 
-_Made = tuple[str, int, str] | WorkerProgress
-"""Retention policy, time in ms and row of a record; or how far the worker was."""
+_Made = list[tuple[str, int, str]] | WorkerProgress
+"""Retention policy, time in ms and row: the row of a record, after it what that row marks; or
+how far the worker was."""
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -40,7 +41,8 @@ class Letter(NamedTuple):
 class Rows:
     """What one record came to: ``rows by policy + expired + letters = received``.
 
-    ``received`` counts what should be a row: readings of an envelope, or the record itself.
+    ``received`` counts what should be a row: readings of an envelope, or the record itself, and
+    the mark of a simulated device.
     ``rx_us`` is the bridge's receive time of the first reading, None where there is none;
     ``event_ms`` is that reading's own time, None where it is late or not believed.
     ``progress`` is how far the worker was: it becomes a row later (`sinks.liveness`).
@@ -80,10 +82,13 @@ class RowMaker:
             return Rows(received=1, letters=[_letter(value)])
         if isinstance(made, WorkerProgress):
             return Rows(progress=made)
-        policy, at_ms, row = made
-        if at_ms < horizon_ms(policy, now_ms):
-            return Rows(received=1, expired=1)
-        return Rows({policy: [row]}, received=1)
+        rows = Rows(received=len(made))
+        for policy, at_ms, row in made:
+            if at_ms < horizon_ms(policy, now_ms):
+                rows.expired += 1
+            else:
+                rows.by_policy.setdefault(policy, []).append(row)
+        return rows
 
     def _readings(self, value: bytes, now_ms: int) -> Rows:
         made = Rows()
@@ -161,18 +166,22 @@ def _rollup(value: bytes) -> _Made:
         return rollup
     if isinstance(rollup, Rollup) and rollup.type not in READING_STRUCTS:
         raise msgspec.ValidationError("its type is none that this program knows")
-    return POLICY_OF_WINDOW[rollup.window], rollup.start, rollup_row(rollup)
+    return [(POLICY_OF_WINDOW[rollup.window], rollup.start, rollup_row(rollup))]
 
 
 def _alert(value: bytes) -> _Made:
     alert = decode_alert(value)
-    return POLICY_OF_MEASUREMENT["alert"], alert.at, alert_row(alert)
+    return [(POLICY_OF_MEASUREMENT["alert"], alert.at, alert_row(alert))]
 
 
 def _device(value: bytes) -> _Made:
     record = decode_device(value)
     at_ms = record.since if record.at is None else record.at
-    return POLICY_OF_MEASUREMENT["device_state"], at_ms, device_row(record)
+    rows = [(POLICY_OF_MEASUREMENT["device_state"], at_ms, device_row(record))]
+    mark = simulated_row(record)
+    if mark is not None:
+        rows.append((POLICY_OF_MEASUREMENT["simulated"], at_ms, mark))
+    return rows
 
 
 _ROW_OF: Final[dict[str, Callable[[bytes], _Made]]] = {

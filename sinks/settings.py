@@ -44,6 +44,8 @@ class InfluxSinkSettings(BaseModel):
     """How long an orderly stop waits for InfluxDB to take what has been read."""
     pipeline_s: float = Field(10.0, gt=0)
     """Interval of the ``pipeline`` rows."""
+    chat_group: str = "qala-sink-chat"
+    """What the consumer groups of `qala sink chat` begin with, whose place it reports."""
     remembered_clocks: int = Field(65_536, ge=1)
     """Readings of a wrong clock whose first receive time is remembered."""
     session_timeout_ms: int = Field(6000, ge=1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.boards import parts
 from dashboards.boards.places import alerts_table
 from dashboards.limits import Limits
-from dashboards.model import Board, Section, TimeSeries
+from dashboards.model import YEAR_SPANS, Board, Section, TimeSeries
 from dashboards.signals import alerts
 
 
@@ -15,6 +15,7 @@ def alert_board(_limits: Limits) -> Board:
     return Board(
         uid="qala-alerts",
         title="Alerts",
+        spans=YEAR_SPANS,
         description="Alerts that fire, and what happened to all of them.",
         variables=(parts.SITE, parts.DEVICE),
         sections=(

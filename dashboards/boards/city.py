@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.boards import parts
 from dashboards.limits import Limits
 from dashboards.model import Board, Section, Shown, Stat, Step, Table, Text, TimeSeries
-from dashboards.signals import alerts, flow, states
+from dashboards.signals import alerts, flow, people, states
 from schemas.records import DeviceStateName
 
 _BY_SITE = ("site",)
@@ -33,8 +33,8 @@ def city(_limits: Limits) -> Board:
 
 def _tiles() -> tuple[Stat | Text, ...]:
     return (
-        parts.live_tile(width=3),
-        parts.alerts_tile(width=6),
+        parts.live_tile(width=5, with_bridges=True),
+        parts.alerts_tile(width=5),
         parts.devices_tile(),
         Stat(
             title="Readings",
@@ -43,8 +43,8 @@ def _tiles() -> tuple[Stat | Text, ...]:
             age=flow.seen(),
             width=3,
         ),
-        parts.people_tile(width=3),
-        parts.passages_tile(width=4),
+        parts.people_tile(*people.COUNTERS, width=3),
+        parts.passages_tile(width=3),
         Text(title="", description="How to read this board.", markdown=_READ_ME, height=2),
     )
 
@@ -69,7 +69,8 @@ def _sites() -> Table:
             devices("stale", Step(None, "neutral"), Step(1, "notice")),
             devices("offline", Step(None, "neutral"), Step(1, "bad")),
             Shown(signal=flow.readings_per_second(_BY_SITE), title="Readings", decimals=2),
-            Shown(signal=flow.people_now(_BY_SITE), title="People in view"),
+            Shown(signal=people.now("scene", _BY_SITE), title="In view of cameras"),
+            Shown(signal=people.now("air", _BY_SITE), title="At bus stops"),
             Shown(signal=flow.passed("in", _BY_SITE), title="In, last hour"),
             Shown(signal=flow.passed("out", _BY_SITE), title="Out, last hour"),
         ),
@@ -90,5 +91,11 @@ def _histories() -> tuple[TimeSeries, ...]:
             lowest=0,
         ),
         parts.over_time(flow.devices_heard(("kind",)), lowest=0),
-        parts.over_time(flow.people(("site",)), lowest=0),
+        TimeSeries(
+            title="People in view",
+            description="The mean of each device in each interval, of all devices of a site "
+            "together; a device counts in those in which it has counted.",
+            lines=parts.shown(people.over_time(counter, _BY_SITE) for counter in people.COUNTERS),
+            lowest=0,
+        ),
     )

@@ -16,7 +16,7 @@ def entrances(limits: Limits) -> Board:
     """Face-recognition access points: passages, masks, body temperature."""
     fever = limits.steps("passage.body_celsius")
     masks = readings.lately("passage", "mask", "mean", (), _LATELY_S)
-    newest = readings.last_seen("passage", "boot", ())
+    newest = readings.last_seen("passage", "mask", ())
     table = Table(
         title="Entrances",
         description="The last 10 minutes of each entrance.",
@@ -124,7 +124,7 @@ def streets(limits: Limits) -> Board:
                 title="Now",
                 panels=(
                     parts.live_tile(),
-                    parts.people_tile(width=6),
+                    parts.people_tile("scene", width=6),
                     parts.devices_tile("camera", width=7),
                     parts.alerts_tile(width=7),
                     table,

@@ -21,7 +21,7 @@ from dashboards.model import (
     Variable,
     Word,
 )
-from dashboards.signals import alerts, flow, liveness, states
+from dashboards.signals import alerts, bridges, flow, liveness, people, simulated, states
 from schemas.measurements import DEVICE_STATE_CODES
 
 SITE: Final = Variable(
@@ -53,6 +53,7 @@ LIVE: Final = (Word(LIVE_ABOVE, "live", "good", to=1.0 / LIVE_ABOVE),)
 FIRING: Final = (Word(1, "firing", "critical"), Word(0, "resolved", "neutral"))
 NO_YES: Final = (Word(0, "no", "good"), Word(1, "yes", "critical"))
 YES: Final = (Word(0, "no", "neutral"), Word(1, "yes", "good"))
+SIMULATED: Final = (Word(0, "of no simulator", "neutral"), Word(1, "simulated", "notice", to=1e9))
 NONE_IS_GOOD: Final = (Step(None, "good"), Step(1, "bad"))
 
 TO_SITE: Final = Link(title="Open site", board="qala-site", variables={"site": "{site}"})
@@ -71,16 +72,30 @@ def shown(signals: Iterable[Signal], decimals: int | None = None) -> tuple[Shown
     return tuple(Shown(signal=signal, decimals=decimals) for signal in signals)
 
 
-def live_tile(width: int = 4) -> Stat:
-    """Whether the worker vouches for what the board shows."""
+def live_tile(width: int = 4, *, with_bridges: bool = False) -> Stat:
+    """Whether the worker vouches for what the board shows, and whether the data are real."""
     return Stat(
         title="Live",
         description="Live where every partition's last tick is younger than 10 s; "
-        "else all current values are unknown.",
-        values=(Shown(signal=liveness.worker_live, words=LIVE),),
+        "else all current values are unknown. Data are simulated where any device is.",
+        values=(
+            Shown(signal=liveness.worker_live, words=LIVE),
+            *((absent_bridges(),) if with_bridges else ()),
+            made_up(simulated.devices_now(), states.newest_told()),
+        ),
         age=liveness.worker_tick,
         width=width,
     )
+
+
+def absent_bridges() -> Shown:
+    """How many bridges are gone, while the others keep everything live."""
+    return Shown(signal=bridges.absent, steps=NONE_IS_GOOD, age=bridges.ticked)
+
+
+def made_up(signal: Signal, age: Signal) -> Shown:
+    """Whether data are simulated: a word for how many devices are."""
+    return Shown(signal=signal, words=SIMULATED, age=age)
 
 
 def alerts_tile(width: int = 5) -> Stat:
@@ -125,18 +140,21 @@ def devices_tile(kind: str = "", width: int = 5) -> Stat:
             ),
             Shown(signal=states.devices_in("offline", (), kind), steps=NONE_IS_GOOD),
         ),
-        age=states.newest_told,
+        age=states.newest_told(kind),
         width=width,
     )
 
 
-def people_tile(width: int = 4) -> Stat:
+def people_tile(*counters: people.Counter, width: int = 4) -> Stat:
     """How many people are in view."""
     return Stat(
         title="People in view",
-        description="What cameras and bus stops have last counted, together.",
-        values=(Shown(signal=flow.people_now(), title="People", decimals=0),),
-        age=flow.seen(),
+        description=people.now(counters[0]).description,
+        values=tuple(
+            Shown(signal=people.now(counter), decimals=0, age=people.seen(counter))
+            for counter in counters
+        ),
+        age=people.seen(counters[0]),
         width=width,
     )
 
@@ -147,10 +165,10 @@ def passages_tile(width: int = 5) -> Stat:
         title="Entrances, last hour",
         description="Passages of the last hour, in and out.",
         values=(
-            Shown(signal=flow.passed("in"), title="In", decimals=0),
-            Shown(signal=flow.passed("out"), title="Out", decimals=0),
+            Shown(signal=flow.passed("in"), title="In", decimals=0, age=flow.passed_seen("in")),
+            Shown(signal=flow.passed("out"), title="Out", decimals=0, age=flow.passed_seen("out")),
         ),
-        age=flow.seen(),
+        age=flow.passed_seen("in"),
         width=width,
     )
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dashboards.boards import parts
 from dashboards.limits import Limits
-from dashboards.model import RAW_SPANS, Board, Section, Shown, Stat, Step, Table, TimeSeries
-from dashboards.signals import liveness, pipeline
-
-_TOPICS = ("telemetry", "rollups", "alerts", "devices")
+from dashboards.model import RAW_SPANS, Board, Section, Shown, Signal, Stat, Step, Table, TimeSeries
+from dashboards.signals import chat, liveness, pipeline, simulated, states
 
 
 def pipeline_board(_limits: Limits) -> Board:
@@ -27,12 +25,17 @@ def pipeline_board(_limits: Limits) -> Board:
 def _pipeline_tiles() -> tuple[Stat, ...]:
     def lag(topic: str) -> Shown:
         title = topic.capitalize()
-        return Shown(signal=pipeline.total_now("sink-influx", f"lag_{topic}", title, "records"))
+        signal = pipeline.total_now("sink-influx", f"lag_{topic}", title, "records")
+        return Shown(signal=signal, age=pipeline.told("sink-influx", f"lag_{topic}"))
 
-    def seconds(field: str, title: str) -> Shown:
-        return Shown(signal=pipeline.highest_now("sink-influx", field, title, "s"), decimals=2)
+    def seconds(field: str, title: str, age: Signal) -> Shown:
+        signal = pipeline.highest_now("sink-influx", field, title, "s")
+        return Shown(signal=signal, decimals=2, age=age)
 
-    told = pipeline.newest_sink_told
+    rows_told = pipeline.told("sink-influx", "accepted")
+    bridge_age, device_age = (
+        pipeline.told("sink-influx", field) for field in ("delay_p50_s", "age_p50_s")
+    )
     return (
         Stat(
             title="Live",
@@ -40,6 +43,10 @@ def _pipeline_tiles() -> tuple[Stat, ...]:
             values=(
                 Shown(signal=liveness.sink_live, words=parts.LIVE, age=liveness.sink_tick),
                 Shown(signal=liveness.worker_live, words=parts.LIVE),
+                parts.absent_bridges(),
+                parts.made_up(
+                    simulated.devices_now(at_site=False), states.newest_told(at_site=False)
+                ),
             ),
             age=liveness.worker_tick,
             width=5,
@@ -52,32 +59,44 @@ def _pipeline_tiles() -> tuple[Stat, ...]:
                 Shown(
                     signal=pipeline.rate_now("streams", "accepted", "Readings"),
                     decimals=1,
-                    age=liveness.worker_tick,
+                    age=pipeline.told("streams", "accepted"),
                 ),
                 Shown(signal=pipeline.rate_now("sink-influx", "accepted", "Rows"), decimals=1),
             ),
-            age=told,
-            width=5,
+            age=rows_told,
+            width=4,
         ),
         Stat(
             title="Lag",
             description="Records that the InfluxDB sink has not read yet, by topic.",
-            values=tuple(lag(topic) for topic in _TOPICS),
-            age=told,
-            width=7,
+            values=tuple(lag(topic) for topic in pipeline.LAG_TOPICS),
+            age=pipeline.told("sink-influx", "lag_telemetry"),
+            width=4,
         ),
         Stat(
             title="Delay to row",
             description="From the bridge's receipt, and from the device's own time, to "
             "InfluxDB's confirmation.",
             values=(
-                seconds("delay_p50_s", "Bridge, p50"),
-                seconds("delay_p99_s", "p99"),
-                seconds("age_p50_s", "Device, p50"),
-                seconds("age_p99_s", "p99"),
+                seconds("delay_p50_s", "Bridge, p50", bridge_age),
+                seconds("delay_p99_s", "p99", bridge_age),
+                seconds("age_p50_s", "Device, p50", device_age),
+                seconds("age_p99_s", "p99", device_age),
             ),
-            age=told,
-            width=7,
+            age=bridge_age,
+            width=6,
+        ),
+        Stat(
+            title="Chat",
+            description="Whether alerts reach the chats: channels that nobody serves, or for which "
+            "alerts have waited for two minutes; as the InfluxDB sink sees it in Kafka.",
+            values=(
+                Shown(signal=chat.behind, title="Behind", steps=parts.NONE_IS_GOOD),
+                Shown(signal=chat.channels),
+                Shown(signal=chat.waiting, age=chat.lag_told),
+            ),
+            age=chat.told,
+            width=5,
         ),
     )
 
@@ -106,7 +125,7 @@ def _pipeline_tables() -> tuple[Table, ...]:
         Table(
             title="Bridges",
             description="When each bridge last ticked, as the InfluxDB sink saw it.",
-            rows=pipeline.bridges_told,
+            rows=pipeline.told("bridge", "lines", ("instance",)),
             age_title="Told",
             columns=(
                 Shown(
@@ -142,7 +161,10 @@ def _pipeline_histories() -> tuple[TimeSeries, ...]:
         chart(
             "Lag",
             "Records that the InfluxDB sink has not read yet: the highest in each interval.",
-            *(gauge(f"lag_{topic}", topic.capitalize(), "records") for topic in _TOPICS),
+            *(
+                gauge(f"lag_{topic}", topic.capitalize(), "records")
+                for topic in pipeline.LAG_TOPICS
+            ),
         ),
         chart(
             "Delay to row",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.boards import parts
 from dashboards.limits import Limits
 from dashboards.model import Board, Section, Shown, Stat, Step, Table, TimeSeries
-from dashboards.signals import alerts, flow, quality, readings, states
+from dashboards.signals import alerts, flow, people, quality, readings, states
 from dashboards.signals.forms import BY_DEVICE
 
 _MEASURED = (
@@ -23,7 +23,7 @@ _MEASURED = (
 """What of each type is shown where a board has room for a few values of any device."""
 
 
-def site(_limits: Limits) -> Board:
+def site(limits: Limits) -> Board:
     """Everything at one site."""
     table = Table(
         title="Devices",
@@ -42,11 +42,11 @@ def site(_limits: Limits) -> Board:
         ),
         links=(parts.TO_DEVICE,),
     )
-    people = TimeSeries(
+    counted = TimeSeries(
         title="People",
         description="In view, and through entrances.",
         lines=(
-            Shown(signal=flow.people(("site",)), decimals=0),
+            *parts.shown((people.over_time(counter, ("site",)) for counter in people.COUNTERS), 0),
             Shown(signal=flow.rate("people_in", "In", "1/min", ()), decimals=1),
             Shown(signal=flow.rate("people_out", "Out", "1/min", ()), decimals=1),
         ),
@@ -61,10 +61,10 @@ def site(_limits: Limits) -> Board:
             Section(
                 title="Now",
                 panels=(
-                    parts.live_tile(width=3),
-                    parts.alerts_tile(width=6),
+                    parts.live_tile(width=4),
+                    parts.alerts_tile(width=5),
                     parts.devices_tile(width=6),
-                    parts.people_tile(),
+                    parts.people_tile(*people.COUNTERS),
                     parts.passages_tile(),
                     table,
                 ),
@@ -73,9 +73,18 @@ def site(_limits: Limits) -> Board:
                 title="Over time",
                 panels=(
                     parts.over_time(flow.rate("readings", "Readings", "1/s", ("kind",)), lowest=0),
-                    people,
-                    parts.over_time(readings.history("temperature", "celsius"), decimals=1),
-                    parts.over_time(readings.history("air", "ozone_ugm3"), decimals=0, lowest=0),
+                    counted,
+                    parts.over_time(
+                        readings.history("temperature", "celsius"),
+                        limits=limits.steps("temperature.celsius"),
+                        decimals=1,
+                    ),
+                    parts.over_time(
+                        readings.history("air", "ozone_ugm3"),
+                        limits=limits.steps("air.ozone_ugm3"),
+                        decimals=0,
+                        lowest=0,
+                    ),
                     parts.states_over_time(),
                 ),
             ),

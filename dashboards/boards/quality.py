@@ -46,7 +46,7 @@ def quality_board(_limits: Limits) -> Board:
                         title="Readings",
                         description="Sums over the chosen devices.",
                         values=totals,
-                        age=states.newest_told,
+                        age=states.newest_told(),
                         width=15,
                     ),
                     Stat(
@@ -57,7 +57,7 @@ def quality_board(_limits: Limits) -> Board:
                                 signal=quality.wrong_clocks(), title="", steps=parts.NONE_IS_GOOD
                             ),
                         ),
-                        age=states.newest_told,
+                        age=states.newest_told(),
                         width=5,
                     ),
                     table,

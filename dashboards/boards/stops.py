@@ -8,6 +8,7 @@ from dashboards.model import Board, Section, Shown, Stat, Table, TimeSeries, Wor
 from dashboards.signals import alerts, readings
 
 EFFICIENCY = "air.efficiency_pct"
+_DEPENDS = "see this stop's own rule"
 
 
 def ionizers(limits: Limits) -> Board:
@@ -36,18 +37,18 @@ def ionizers(limits: Limits) -> Board:
 
 def _safe(limits: Limits) -> Stat:
     """One tile for each stop. It says safe only while all of the last minute was."""
-    limit = limits.of(EFFICIENCY)
-    words: tuple[Word, ...] = ()
-    if limit is not None and not limit.above:
-        words = (
-            Word(limit.value, "safe without a mask", "good", to=100),
-            Word(0, "wear a mask", "bad", to=limit.value),
-        )
+    safe = limits.safe_from(EFFICIENCY)
+    words: list[Word] = []
+    if safe is not None:
+        words.append(Word(safe.everywhere, "safe without a mask", "good", to=100))
+        if safe.everywhere > safe.general:
+            words.append(Word(safe.general, _DEPENDS, "notice", to=safe.everywhere))
+        words.append(Word(0, "wear a mask", "bad", to=safe.general))
     return Stat(
         title="Without a mask",
         description="Safe while the efficiency of all readings of the last minute is at least "
-        "the limit of the rule for ionization; unknown without readings.",
-        values=(Shown(signal=readings.safe_without_mask, words=words, decimals=2),),
+        "the highest limit of all rules for ionization; unknown without readings.",
+        values=(Shown(signal=readings.safe_without_mask, words=tuple(words), decimals=2),),
         age=readings.last_seen("air", "efficiency_pct"),
         width=24,
         height=6,

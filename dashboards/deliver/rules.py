@@ -12,7 +12,9 @@ from typing import Any, Final, Literal
 
 from dashboards.grafana import DATASOURCE_TYPE, DATASOURCE_UID
 from dashboards.model import LIVE_ABOVE
+from dashboards.signals import bridges, chat
 from dashboards.signals.liveness import SINK, STREAMS
+from dashboards.signals.pipeline import LAG_TOPICS
 
 GROUP: Final = "qala-itself"
 GROUP_INTERVAL_S: Final = 30
@@ -49,15 +51,21 @@ class GrafanaRule:
     no_answer: NoAnswer
 
 
-_LAG_NOW: Final = (
-    'SELECT sum("lag") AS "records" FROM (SELECT mean("lag_telemetry") AS "lag" '
-    'FROM "raw"."pipeline" WHERE "stage" = \'sink-influx\' '
-    'AND time > now() - 2m GROUP BY "instance")'
-)
-_LAG_BEFORE: Final = _LAG_NOW.replace(
-    "time > now() - 2m", "time > now() - 12m AND time <= now() - 10m"
-)
-"""Records that no copy of the sink has written, as a mean of two minutes: now, and 10 min ago."""
+def _lag(when: str) -> str:
+    """Records of all topics that no copy of the sink has written, as a mean of ``when``.
+
+    A query for each topic: a copy tells of those alone in which it has partitions.
+    """
+    each = ", ".join(
+        f'(SELECT mean("lag_{topic}") AS "lag" FROM "raw"."pipeline" '  # noqa: S608 - names of ours
+        f'WHERE "stage" = \'sink-influx\' AND {when} GROUP BY "instance")'
+        for topic in LAG_TOPICS
+    )
+    return f'SELECT sum("lag") AS "records" FROM {each}'  # noqa: S608 - as above
+
+
+_LAG_NOW: Final = _lag("time > now() - 2m")
+_LAG_BEFORE: Final = _lag("time > now() - 12m AND time <= now() - 10m")
 _SINK_ROWS: Final = (
     'SELECT count("received") AS "rows" FROM "raw"."pipeline" '
     "WHERE \"stage\" = 'sink-influx' AND time > now() - 60s"
@@ -131,6 +139,40 @@ GRAFANA_RULES: Final = (
         limit=1,
         for_s=60,
         no_answer="Alerting",
+    ),
+    GrafanaRule(
+        uid="qala-bridge-absent",
+        title="Qala: bridge absent",
+        severity="critical",
+        summary="A bridge is gone, and its share of the devices' messages waits",
+        description=(
+            "At least one bridge that ticked in the last 24 hours has not for a minute. Others "
+            "tick on, so boards are live, but the broker keeps the absent one's share for it."
+        ),
+        queries={"A": bridges.absent.query},
+        value="A",
+        compare="gt",
+        limit=0,
+        for_s=60,
+        # no bridge, or a simulated clock: where there was any, `no ticks` fires
+        no_answer="OK",
+    ),
+    GrafanaRule(
+        uid="qala-chat-behind",
+        title="Qala: chat behind",
+        severity="critical",
+        summary="Alerts don't reach a chat",
+        description=(
+            "At least one chat channel is served by no chat sink, or alerts have waited for it "
+            "for minutes: nobody there is told of what fires."
+        ),
+        queries={"A": chat.behind.query},
+        value="A",
+        compare="gt",
+        limit=0,
+        for_s=120,
+        # without a sink to tell of chats, `sink silent` fires
+        no_answer="OK",
     ),
 )
 

@@ -12,7 +12,6 @@ from dashboards.boards.catalogue import uses
 from dashboards.model import Board, Link, Span
 
 WINDOW: Final = "window"
-_FITS_MOST: Final = "1m"
 
 
 def names_of(board: Board) -> tuple[str, ...]:
@@ -24,15 +23,15 @@ def names_of(board: Board) -> tuple[str, ...]:
 def row_link(link: Link, board: Board, boards: Mapping[str, Board]) -> dict[str, object]:
     """A data link of a table's row to another board, with the row's own values.
 
-    The range is carried along, and the window that was chosen with it; a board that reads no
-    windows hands on one that does for all but the longest ranges.
+    The range is carried along, and the window that was chosen with it; from a board that
+    reads no windows, the target takes those with which it opens.
     """
     target = boards[link.board]
     values = {
         name: f"${{__data.fields.{value.strip('{}')}}}" for name, value in link.variables.items()
     }
     if WINDOW in names_of(target):
-        values[WINDOW] = f"${{{WINDOW}}}" if WINDOW in names_of(board) else _FITS_MOST
+        values[WINDOW] = f"${{{WINDOW}}}" if WINDOW in names_of(board) else target.span.window
     query = "&".join(f"var-{name}={value}" for name, value in values.items())
     return {
         "title": f"{link.title}",

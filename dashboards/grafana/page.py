@@ -24,7 +24,9 @@ from dashboards.grafana.panels import panels
 from dashboards.grafana.queries import INFLUX
 from dashboards.influxql import ALL
 from dashboards.model import SPANS, Board, Signal, Variable, placed
-from dashboards.signals.pipeline import simulated
+from dashboards.signals.simulated import simulated
+from schemas.measurements import DAY_S, POLICIES, POLICY_OF_WINDOW
+from schemas.records import Window
 
 
 def dashboard(board: Board, boards: Iterable[Board]) -> dict[str, Any]:
@@ -104,11 +106,25 @@ def _window(board: Board) -> build.CustomVariable:
     return (
         build.CustomVariable(WINDOW)
         .label("Window")
-        .description("How long each row's window is. 10 s are kept for 7 days, 1 m for a year.")
+        .description(_keeps(windows))
         .values(",".join(windows))
         .options(options)
         .current(next(option for option in options if option.selected))
     )
+
+
+def _keeps(windows: Iterable[Window]) -> str:
+    """What each window keeps, for who takes another range than the links offer."""
+    kept = ", ".join(f"{window} for {_kept(POLICY_OF_WINDOW[window])}" for window in windows)
+    return (
+        f"How long the window of each row is. Windows are kept: {kept}. "
+        "A range that goes further back is empty there."
+    )
+
+
+def _kept(policy: str) -> str:
+    keep_s = POLICIES[policy].keep_s
+    return "ever" if keep_s is None else f"{keep_s // DAY_S} days"
 
 
 class _Marks(AnnotationQuery, Builder[AnnotationQuery]):

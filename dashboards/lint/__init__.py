@@ -10,12 +10,13 @@ from dashboards.lint.findings import Boards, Finding
 from dashboards.lint.layout import check_layout
 from dashboards.lint.links import check_links
 from dashboards.lint.masks import check_masks
+from dashboards.lint.promises import check_promises
 from dashboards.lint.queries import check_queries
 from dashboards.lint.variables import check_variables
 
 __all__ = ["Boards", "Finding", "lint"]
 
-RULES = (check_layout, check_links, check_masks, check_queries, check_variables)
+RULES = (check_layout, check_links, check_masks, check_promises, check_queries, check_variables)
 
 
 def lint(boards: Boards) -> list[Finding]:

@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator
 
 from dashboards.lint.findings import Boards, Finding, Json, finding, variables
+from dashboards.lint.queries import ranges
 from dashboards.lint.variables import defined
+from schemas.measurements import POLICIES, POLICY_OF_WINDOW
 
+WINDOW = "window"
 _BOARD = re.compile(r"^/d/([a-z0-9-]+)\?(.*)$")
 _SET = re.compile(r"var-(\w+)=")
 _CARRIED = re.compile(r"\$\{(\w+):queryparam\}")
 _READ = re.compile(r"\$\{(\w+)(?::\w+)?\}")
+_FIXED = re.compile(r"var-window=(\w+)")
 _COLUMN = re.compile(r"\$\{__data\.fields\.(\w+)\}")
 
 
@@ -36,6 +40,22 @@ def _check_menu(board: Json, link: Json, boards: Boards) -> Iterator[Finding]:
         yield finding(board, None, "link", f"no board has the tags of '{link['title']}'")
     if not (link["includeVars"] and link["keepTime"]):
         yield finding(board, None, "link", f"'{link['title']}' drops variables or time range")
+    if WINDOW not in defined(board):
+        for other in boards.values():
+            yield from _check_carried(board, other)
+
+
+def _check_carried(board: Json, other: Json) -> Iterator[Finding]:
+    """A board without windows carries its range to one with them, which takes its own."""
+    longest_s = max(seconds for seconds, _ in ranges(board))
+    for seconds, window in ranges(other)[:1]:
+        keep_s = POLICIES[POLICY_OF_WINDOW[window]].keep_s if window else None
+        if keep_s is not None and max(seconds, longest_s) > keep_s:
+            text = (
+                f"its menu carries {longest_s // 86_400} days to {other['uid']}, which opens with "
+                f"{window} windows, not kept so long"
+            )
+            yield finding(board, None, "link-window", text)
 
 
 def _check_url(board: Json, panel: Json | None, url: str, boards: Boards) -> Iterator[Finding]:
@@ -60,8 +80,20 @@ def _check_url(board: Json, panel: Json | None, url: str, boards: Boards) -> Ite
     for name in _READ.findall(match[2]):
         if not name.startswith("__") and name not in defined(board):
             yield finding(board, panel, "link-variables", f"{url} reads ${{{name}}}, not there")
+    yield from _check_window(board, panel, url)
     if "${__url_time_range}" not in url and "from=" not in url:
         yield finding(board, panel, "link-time", f"{url} carries no time range")
+
+
+def _check_window(board: Json, panel: Json | None, url: str) -> Iterator[Finding]:
+    """A fixed window in a link that carries the range fits every range of its board."""
+    window = _FIXED.search(url)
+    if window is None or "${__url_time_range}" not in url:
+        return
+    keep_s = POLICIES[POLICY_OF_WINDOW[window[1]]].keep_s
+    if keep_s is not None and max(seconds for seconds, _ in ranges(board)) > keep_s:
+        text = f"{url} carries ranges for which {window[1]} windows are not kept"
+        yield finding(board, panel, "link-window", text)
 
 
 def _check_columns(board: Json, panel: Json, url: str) -> Iterator[Finding]:

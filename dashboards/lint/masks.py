@@ -14,6 +14,8 @@ from dashboards.lint.findings import (
     finding,
     influx_targets,
 )
+from dashboards.lint.queries import leaves
+from schemas.readings import READING_STRUCTS
 
 _CURRENT = frozenset({"stat", "table", "gauge", "bargauge", "piechart"})
 _MASK = re.compile(r"^\$(\w+) \+ 0 / \(\$(\w+) > 0\.999\)$")
@@ -21,6 +23,7 @@ _REF = re.compile(r"\$(\w+)")
 _VOUCHES = re.compile(
     r"\"stage\" = '(streams|sink-influx)' AND time > now\(\) - 10s AND time <= now\(\) \+ 5s"
 )
+_OF_WORKER = "\"stage\" = 'streams'"
 _DATASOURCE = "qala-influxdb"
 
 
@@ -64,16 +67,40 @@ def _check_visible(board: Json, panel: Json) -> Iterator[Finding]:
         mask = _MASK.match(target.get("expression", ""))
         if mask is None:
             yield finding(board, panel, "mask", f"{target['refId']} is not masked by liveness")
-        elif not _vouches(by_name, mask[2]):
+            continue
+        stage = _vouches(by_name, mask[2])
+        wanted = _depends_on(_asked(by_name, mask[1]))
+        if stage is None:
             text = f"{target['refId']} is masked by ${mask[2]}, which is no liveness"
             yield finding(board, panel, "mask", text)
+        elif stage != wanted:
+            text = f"{target['refId']} is vouched for by {stage}; what it reads is of {wanted}"
+            yield finding(board, panel, "mask-stage", text)
 
 
-def _vouches(by_name: Json, name: str) -> bool:
-    """Whether a refId is the last value of a query of ticks younger than 10 s, none ahead."""
+def _asked(by_name: Json, name: str) -> str:
+    """The query whose last value a refId is; empty where there is none."""
     reduced = by_name.get(name, {})
     asked = by_name.get(str(reduced.get("expression", "")).removeprefix("$"), {})
-    return reduced.get("reducer") == "last" and bool(_VOUCHES.search(asked.get("query", "")))
+    return str(asked.get("query", "")) if reduced.get("reducer") == "last" else ""
+
+
+def _vouches(by_name: Json, name: str) -> str | None:
+    """The stage of whose ticks, younger than 10 s and none ahead, a refId is the last value."""
+    match = _VOUCHES.search(_asked(by_name, name))
+    return match[1] if match else None
+
+
+def _depends_on(query: str) -> str:
+    """The stage that writes what a query reads.
+
+    Readings and what the sink says itself are the sink's, whatever the worker does; windows,
+    alerts, device states and what the worker says of itself are the worker's.
+    """
+    reads = {leaf.measurement for leaf in leaves(query)}
+    if reads == {"pipeline"}:
+        return "streams" if _OF_WORKER in query else "sink-influx"
+    return "sink-influx" if reads and reads <= set(READING_STRUCTS) else "streams"
 
 
 def _shows_only_time(panel: Json) -> bool:

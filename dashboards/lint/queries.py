@@ -55,7 +55,7 @@ def leaves(query: str) -> list[Leaf]:
 
 def check_queries(board: Json, _boards: Boards) -> Iterator[Finding]:
     """Every query of panels and annotations, and the ranges that the board offers."""
-    longest_s = max(seconds for seconds, _ in _ranges(board))
+    longest_s = max(seconds for seconds, _ in ranges(board))
     for panel, query in all_queries(board):
         if query.startswith("SHOW "):
             continue
@@ -75,7 +75,7 @@ def check_queries(board: Json, _boards: Boards) -> Iterator[Finding]:
 
 
 def _check_windows(board: Json) -> Iterator[Finding]:
-    for seconds, window in _ranges(board):
+    for seconds, window in ranges(board):
         if window is None:
             continue
         keep_s = POLICIES[POLICY_OF_WINDOW[window]].keep_s
@@ -123,7 +123,7 @@ def _unfit(leaf: Leaf, longest_s: int) -> Iterator[str]:
         )
 
 
-def _ranges(board: Json) -> list[tuple[int, str | None]]:
+def ranges(board: Json) -> list[tuple[int, str | None]]:
     """The ranges in s that a board opens with and links to, with their windows."""
     windows = {
         variable["name"]: variable["current"]["value"]

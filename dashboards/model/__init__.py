@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from dashboards.model.boards import (
     GRID_COLUMNS,
+    OPENING_SPAN,
     RAW_SPANS,
     SPANS,
+    YEAR_SPANS,
     Board,
     Placed,
     Section,
@@ -47,9 +49,11 @@ from dashboards.model.signals import (
 __all__ = [
     "GRID_COLUMNS",
     "LIVE_ABOVE",
+    "OPENING_SPAN",
     "RAW_SPANS",
     "SPANS",
     "UNKNOWN",
+    "YEAR_SPANS",
     "Board",
     "Colour",
     "EventColumn",

@@ -53,14 +53,24 @@ class Span:
 
 
 SPANS: Final = (
-    Span(title="6 hours", seconds=6 * 3600, window="10s"),
+    Span(title="1 hour", seconds=3600, window="10s"),
+    Span(title="6 hours", seconds=6 * 3600, window="1m"),
     Span(title="7 days", seconds=7 * 86_400, window="1m"),
     Span(title="90 days", seconds=90 * 86_400, window="1h"),
     Span(title="2 years", seconds=730 * 86_400, window="1h"),
 )
-"""The ranges that boards offer. Each sets ``$window`` too: `SPANS[0]` is the default."""
-RAW_SPANS: Final = (*SPANS[:2], Span(title="30 days", seconds=30 * 86_400, window="1m"))
+"""The ranges that boards offer. Each sets ``$window`` too."""
+OPENING_SPAN: Final = SPANS[1]
+"""The range that boards open with. Its windows are those that are kept longest of all that are
+as fine as its lines: the menu and the time picker carry them along into other ranges."""
+RAW_SPANS: Final = (*SPANS[:3], Span(title="30 days", seconds=30 * 86_400, window="1m"))
 """The ranges of boards whose histories are of single rows, which are kept for 30 days."""
+YEAR_SPANS: Final = (
+    *SPANS[:3],
+    Span(title="90 days", seconds=90 * 86_400, window="1m"),
+    Span(title="1 year", seconds=365 * 86_400, window="1m"),
+)
+"""The ranges of boards without windows, from which others open with windows of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +91,7 @@ class Board:
     @property
     def span(self) -> Span:
         """The range that it opens with."""
-        return self.spans[0]
+        return OPENING_SPAN
 
     @property
     def panels(self) -> tuple[Panel, ...]:

@@ -13,14 +13,15 @@ from dashboards.boards import signals_of
 from dashboards.draw.page import page as whole_page
 from dashboards.influxql import ALL
 from dashboards.model import Board, Liveness, Signal
-from dashboards.preview.ask import Asker
+from dashboards.preview.ask import Asker, Series
 from dashboards.preview.errors import NoSuchBoardError, PreviewError
-from dashboards.preview.frame import frame_of
+from dashboards.preview.frame import Simulated, frame_of
 from dashboards.preview.pages import Map, Page, single
 from dashboards.preview.render import panels_of
 from dashboards.preview.view import Answers, View, answer
 from dashboards.signals.liveness import sink_tick, worker_tick
-from dashboards.signals.pipeline import simulated as marker
+from dashboards.signals.simulated import devices_in_range, simulated_in_range
+from dashboards.signals.simulated import simulated as marker
 
 _MARKED_S: Final = 3700
 
@@ -64,7 +65,7 @@ async def preview(
     """
     chosen = _chosen(boards, wish.boards)
     pages = Map(await _pages(asker, chosen, wish))
-    simulated = wish.simulated or await _is_simulated(asker, wish)
+    simulated = await _simulated(asker, wish)
     for page in pages.pages:
         answers = await answers_for(asker, page.board, _view(wish, page.variables))
         script, panels = panels_of(page, pages, answers)
@@ -90,10 +91,19 @@ async def answers_for(asker: Asker, board: Board, view: View) -> Answers:
     return await answer(asker, view, asked)
 
 
-async def _is_simulated(asker: Asker, wish: Wish) -> bool:
-    """Whether any of it comes from the simulator: its mark is there at least once an hour."""
-    wide = replace(wish, range_s=max(wish.range_s, _MARKED_S))
-    return bool(await asker.ask(_view(wide, {}).fill(marker.query)))
+async def _simulated(asker: Asker, wish: Wish) -> Simulated | None:
+    """How much of it comes from the simulator: its mark is there at least once an hour."""
+    view = _view(replace(wish, range_s=max(wish.range_s, _MARKED_S)), {})
+    asked = (marker.query, simulated_in_range.query, devices_in_range.query)
+    marks, some, every = [await asker.ask(view.fill(query)) for query in asked]
+    if not (wish.simulated or marks or some):
+        return None
+    return Simulated(_number(some), _number(every))
+
+
+def _number(answer: Sequence[Series]) -> int:
+    """The one number of an answer; 0 where there is none."""
+    return next((int(value) for series in answer for _time, value in series.rows), 0)
 
 
 def _view(wish: Wish, variables: Mapping[str, str | Sequence[str]]) -> View:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from dashboards.boards import signals_of
 from dashboards.draw import age, moment, say, span
@@ -15,12 +15,28 @@ from dashboards.preview.pages import Map, Page, single
 from dashboards.preview.view import Answers
 from dashboards.signals.liveness import SINK, STREAMS, sink_tick, worker_tick
 
-SIMULATED: Final = "SIMULATED DATA · no device, person or place here is real"
+
+class Simulated(NamedTuple):
+    """How many of the devices of which anything was told in the range are simulated."""
+
+    devices: int
+    all_devices: int
+
+    @property
+    def words(self) -> str:
+        """What stands above a page: that nothing is real only where every device is simulated."""
+        if self.devices and self.devices == self.all_devices:
+            return "SIMULATED DATA · no device, person or place here is real"
+        if not self.devices:
+            return "CONTAINS SIMULATED DATA"  # of devices whose states have expired
+        return f"CONTAINS SIMULATED DATA · {self.devices} of {self.all_devices} devices"
+
+
 _TICKS: Final = ((STREAMS, worker_tick), (SINK, sink_tick))
 _MS: Final = 1000
 
 
-def frame_of(page: Page, pages: Map, answers: Answers, *, simulated: bool) -> Frame:
+def frame_of(page: Page, pages: Map, answers: Answers, *, simulated: Simulated | None) -> Frame:
     """The frame of one page."""
     view = answers.view
     drawn = moment(view.end_ms) + (" (a chosen moment)" if view.past else "")
@@ -33,7 +49,7 @@ def frame_of(page: Page, pages: Map, answers: Answers, *, simulated: bool) -> Fr
         badges=tuple(badges(page.board, answers)),
         range_words=f"last {span(view.range_s)}",
         drawn_words=drawn,
-        simulated=SIMULATED if simulated else None,
+        simulated=simulated.words if simulated else None,
     )
 
 

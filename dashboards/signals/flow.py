@@ -11,11 +11,9 @@ from dashboards.signals.forms import AT_SITE, grouping, subselect, within
 from dashboards.signals.liveness import STREAMS
 from schemas.measurements import POLICIES
 
-_CURRENT_S: Final = 120
 _HOUR_S: Final = 3600
 _SEEN_S: Final = POLICIES["r10s"].keep_s or 0
 _SOURCE: Final = forms.newest_windows("throughput")
-_SITE_KIND: Final = ("site", "kind")
 
 Way = Literal["in", "out"]
 
@@ -41,26 +39,6 @@ def readings_per_second(by: tuple[str, ...] = ()) -> Signal:
         by=by,
         liveness=STREAMS,
         bound_s=85,
-    )
-
-
-@cache
-def people_now(by: tuple[str, ...] = ()) -> Signal:
-    """How many people devices see now."""
-    each = subselect(
-        'last("people") AS "last"', _SOURCE, AT_SITE, within(_CURRENT_S), group=grouping(_SITE_KIND)
-    )
-    return Signal(
-        name="_".join(["people_now", *by]),
-        title="People in view",
-        query=forms.select('sum("last")', f"({each})", group=grouping(by)),
-        unit="people",
-        kind="now",
-        measurement="throughput",
-        description="What cameras and bus stops have last counted, together.",
-        by=by,
-        liveness=STREAMS,
-        bound_s=_CURRENT_S,
     )
 
 
@@ -95,6 +73,22 @@ def seen(by: tuple[str, ...] = ()) -> Signal:
         measurement="throughput",
         description="The start of the newest 10 s in which a reading came.",
         by=by,
+        bound_s=_SEEN_S,
+    )
+
+
+@cache
+def passed_seen(way: Way) -> Signal:
+    """When anybody last went in, or out, to 10 s."""
+    field = f"people_{way}"
+    return Signal(
+        name=f"people_{way}_seen",
+        title=f"Last {way}",
+        query=forms.last_value(_SOURCE, field, AT_SITE, f'"{field}" > 0', within(_SEEN_S)),
+        unit="",
+        kind="age",
+        measurement="throughput",
+        description=f"The start of the newest 10 s in which anybody went {way}.",
         bound_s=_SEEN_S,
     )
 
@@ -135,33 +129,5 @@ def devices_heard(by: tuple[str, ...]) -> Signal:
         kind="history",
         measurement="throughput",
         description="Distinct devices in one window; the highest in each interval.",
-        by=by,
-    )
-
-
-@cache
-def people(by: tuple[str, ...]) -> Signal:
-    """How many people devices see, over time: the mean of each site and kind, together.
-
-    A window in which nothing came has no row, and says nothing of how many are there: the mean
-    is taken before the sum, or else whoever is silent for 10 s would count as nobody.
-    """
-    each = subselect(
-        'mean("people") AS "people"',
-        forms.rollup("throughput"),
-        "$timeFilter",
-        AT_SITE,
-        group=forms.in_intervals(_SITE_KIND),
-    )
-    return Signal(
-        name="_".join(["people_over_time", *by]),
-        title="People in view",
-        query=forms.select(
-            'sum("people")', f"({each})", "$timeFilter", group=forms.in_intervals(by)
-        ),
-        unit="people",
-        kind="history",
-        measurement="throughput",
-        description="What cameras and bus stops have counted, together.",
         by=by,
     )

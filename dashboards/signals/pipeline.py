@@ -15,6 +15,8 @@ CURRENT_S: Final = 60
 """A figure that its writer told longer ago than this is not current."""
 RATE_S: Final = 150
 """A rate is of this long: counters come every few seconds, of a simulated past once a minute."""
+LAG_TOPICS: Final = ("telemetry", "rollups", "alerts", "devices")
+"""Topics that the InfluxDB sink reads, of each of which it tells its lag."""
 Stage = Literal["streams", "sink-influx", "bridge", "dead-letters"]
 
 _SOURCE: Final = forms.raw("pipeline")
@@ -155,9 +157,11 @@ def each_now(stage: Stage, field: str, title: str, unit: str) -> Signal:
     )
 
 
-def _told(name: str, stage: Stage, field: str, by: tuple[str, ...]) -> Signal:
+@cache
+def told(stage: Stage, field: str, by: tuple[str, ...] = ()) -> Signal:
+    """When a stage last told a figure."""
     return Signal(
-        name=name,
+        name="_".join([stage.replace("-", "_"), field, "told", *by]),
         title="Told",
         query=forms.last_value(_SOURCE, field, _of(stage), within(forms.RAW_KEEP_S), by=by),
         unit="",
@@ -167,36 +171,3 @@ def _told(name: str, stage: Stage, field: str, by: tuple[str, ...]) -> Signal:
         by=by,
         bound_s=forms.RAW_KEEP_S,
     )
-
-
-sinks_told = _told("sinks_told", "sink-influx", "received", ("instance",))
-newest_sink_told = _told("newest_sink_told", "sink-influx", "received", ())
-bridges_told = _told("bridges_told", "bridge", "lines", ("instance",))
-letters_told = _told("letters_told", "dead-letters", "letters", ("reason",))
-
-_BY_SIMULATOR: Final = "\"firmware\" = 'simulated'"
-_MADE_UP: Final = subselect(
-    '"devices", "stage" AS "made_by"', _SOURCE, *forms.kept_raw(), "\"stage\" = 'simulator'"
-)
-
-
-def _made_by_simulator(group: str = "") -> str:
-    told = 'last("firmware") AS "made_by"'
-    states = forms.raw("device_state")
-    return subselect(told, states, *forms.kept_raw(), _BY_SIMULATOR, group=group)
-
-
-simulated = Signal(
-    name="simulated",
-    title="Simulated data",
-    query=subselect(
-        '"made_by"',
-        # the newest is there even where no full hour begins within the range
-        f"({_MADE_UP}), ({_made_by_simulator(' GROUP BY time(1h)')}), ({_made_by_simulator()})",
-        group=" ORDER BY time DESC LIMIT 1000",
-    ),
-    unit="",
-    kind="events",
-    measurement="pipeline",
-    description="Where a past was made up, or simulated devices were there: a row for each hour.",
-)

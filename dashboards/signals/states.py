@@ -71,11 +71,11 @@ def state_history(kind: str = "") -> Signal:
     )
 
 
-def _told(name: str, by: tuple[str, ...], where: str) -> Signal:
+def _told(name: str, by: tuple[str, ...], *conditions: str) -> Signal:
     return Signal(
         name=name,
         title="Told",
-        query=forms.last_value(SOURCE, "code", where, within(RAW_KEEP_S), by=by),
+        query=forms.last_value(SOURCE, "code", *conditions, within(RAW_KEEP_S), by=by),
         unit="",
         kind="age",
         measurement="device_state",
@@ -87,7 +87,15 @@ def _told(name: str, by: tuple[str, ...], where: str) -> Signal:
 
 told = _told("told", BY_DEVICE, AT_DEVICE)
 told_kinds = _told("told_kinds", ("site", "device", "kind"), AT_SITE)
-newest_told = _told("newest_told", (), AT_SITE)
+
+
+@cache
+def newest_told(kind: str = "", *, at_site: bool = True) -> Signal:
+    """When any device (of a kind, of the chosen sites) was last told of."""
+    conditions = [AT_SITE] if at_site else []
+    conditions += [f"\"kind\" = '{kind}'"] if kind else []
+    name = "_".join(["newest_told", *([kind] if kind else []), *([] if at_site else ["anywhere"])])
+    return _told(name, (), *conditions)
 
 
 def count_devices(field: str, condition: str, by: tuple[str, ...], where: str) -> str:

@@ -10,9 +10,9 @@ from infra.simulator.message import Outgoing
 from infra.simulator.seeds import seeded
 from infra.simulator.settings import SimulatorSettings
 from infra.simulator.values import Camera, Desk, Ionizer, Source, Speaker, Thermometer
+from schemas.records import SIMULATED_FIRMWARE
 from schemas.topics import mqtt_topic
 
-FIRMWARE: Final = "simulated"
 SHORT: Final = {
     "camera": "cam",
     "thermometer": "thermo",
@@ -61,7 +61,7 @@ class Device:
     def says(self, state: str, now_ms: int) -> Outgoing:
         """Its retained status."""
         payload = b'{"state":"%b","ts":%d,"boot":%d,"firmware":"%b"}' % (
-            state.encode(), now_ms, self.boot, FIRMWARE.encode(),
+            state.encode(), now_ms, self.boot, SIMULATED_FIRMWARE.encode(),
         )  # fmt: skip
         return Outgoing(self.lane, self.status, payload, "status", readings=0, retain=True)
 

@@ -13,9 +13,9 @@ from dashboards.boards import build_all, catalogue
 from dashboards.influxql import ALL, Choice, interpolate, interval_ms
 from dashboards.limits import read_limits, shipped_rules
 from dashboards.model import LIVE_ABOVE, SPANS, Signal, Span
-from dashboards.signals.flow import people
+from dashboards.signals import people
 from dashboards.signals.liveness import SINK, STREAMS
-from dashboards.signals.pipeline import simulated
+from dashboards.signals.simulated import simulated
 from dashboards.signals.tickets import opened_per_hour
 from infra.provision.influx import provision_influx
 from schemas.connections import InfluxConnection
@@ -87,7 +87,7 @@ def asked(
 
 async def answers(filled: Filled, signal: Signal, variables: Mapping[str, Choice]) -> bool:
     """Whether a signal's query has a value, with windows of each length that the city has."""
-    spans = SPANS[:3] if "${window" in signal.query else SPANS[:1]
+    spans = SPANS[:4] if "${window" in signal.query else SPANS[:1]
     for span in spans:
         rows = await query(filled.influx, asked(signal.query, filled, variables, span), "boards")
         column = "state" if signal.kind == "events" else "value"
@@ -109,7 +109,7 @@ async def test_each_query_of_each_board_finds_data(filled: Filled):
 async def test_marks_and_choices_of_each_board_find_data(filled: Filled):
     everything = {"site": ALL, "device": ALL}
     made_up = await query(filled.influx, asked(simulated.query, filled, {}), "boards")
-    assert {row["made_by"] for row in made_up} == {"simulator"}
+    assert {row["made_by"] for row in made_up} == {"simulated"}
     for board in BOARDS:
         if board.annotations:
             assert await answers(filled, board.annotations, everything)
@@ -157,6 +157,12 @@ async def test_current_values_are_what_the_city_did(filled: Filled):
         "firing_warning": 2,
         "firing_info": 2,
         "people_in": 359,
+        "people_now_scene": 2,
+        "people_now_air": 0,
+        "bridges_absent": 0,
+        "chat_behind": 0,
+        "chat_channels": 1,
+        "simulated_devices": 1,
         "tickets_opened": 1080,
         "tickets_waiting": 1080 - 360 - 108,
         "wrong_clocks": 1,
@@ -305,24 +311,87 @@ async def test_rate_of_what_seldom_comes_counts_the_windows_in_which_nothing_cam
     assert [round(rate, 6) for rate in found if rate is not None] == pytest.approx([2, 2], rel=0.05)
 
 
-async def test_people_of_a_site_count_in_windows_in_which_it_said_nothing(
-    any_influxdb: InfluxConnection,
+@pytest.mark.parametrize(
+    "counter, count, expected", [("scene", "", 30), ("air", ",people_count=2i", 30)]
+)
+async def test_people_over_time_are_the_means_of_devices_summed(
+    any_influxdb: InfluxConnection, counter: people.Counter, count: str, expected: float
 ):
     first_ms = int(time.time()) // 3600 * HOUR - HOUR
     rows = [
-        f"throughput_10s,site={site},kind=camera people={people}i,readings=1i {at * 1_000_000}"
-        for site, people, every in (("a", 10, 20_000), ("b", 20, 30_000))
+        f"{counter}_10s,site={site},device={device} count=2i,people_sum={2 * many}"
+        f"{count} {at * 1_000_000}"
+        for site, device, many, every in (("a", "one", 10, 20_000), ("b", "two", 20, 30_000))
         for at in range(first_ms, first_ms + HOUR, every)
     ]
-    filled = await filled_with(any_influxdb, "people", {"r10s": rows})
+    rows.append(f"throughput_10s,site=s,kind=camera people=900i {first_ms * 1_000_000}")
+    filled = await filled_with(any_influxdb, f"people-{counter}", {"r10s": rows})
     text = interpolate(
-        people(()).query,
+        people.over_time(counter, ()).query,
         {"window": "10s", "site": ALL},
         start_ms=first_ms,
         end_ms=filled.end_ms - 1,
         interval_ms=60_000,
     )
-    assert {row["value"] for row in await query(filled.influx, text, "people")} == {30}
+    found = await query(filled.influx, text, filled.influx.database)
+    assert {row["value"] for row in found} == {expected}
+
+
+async def test_who_died_with_people_in_view_is_counted_no_more(any_influxdb: InfluxConnection):
+    end_ms = int(time.time()) // 3600 * HOUR
+    rows = [
+        f"scene,site={site},device={device} people={count}i {(end_ms - age_ms) * 1_000_000}"
+        for site, device, count, age_ms in (
+            ("a", "cam-1", 3, 1000),
+            ("a", "cam-1", 30, 9000),
+            ("a", "cam-2", 2, 170_000),
+            ("a", "cam-3", 40, 190_000),
+            ("b", "cam-4", 7, 2000),
+            ("c", "cam-5", 9, 3_600_000),
+        )
+    ]
+    filled = await filled_with(any_influxdb, "dead", {"raw": rows})
+    assert await values(filled, "people_now_scene") == [12]
+    assert await values(filled, "people_now_scene_site") == [5, 7]
+    seen = await query(
+        filled.influx, asked(people.seen("scene").query, filled, {"site": ALL}), "dead"
+    )
+    assert [row["time"] // 1_000_000 - end_ms for row in seen] == [-1000]
+
+
+async def test_data_of_simulated_devices_stay_marked_when_their_states_have_expired(
+    any_influxdb: InfluxConnection,
+):
+    hour_ns = 3_600_000_000_000
+    last_hour = int(time.time()) // 3600 - 60 * 24
+    marks = [
+        f'simulated,site=s firmware="simulated" {(last_hour - hours) * hour_ns}'
+        for hours in range(900)
+    ]
+    filled = await filled_with(any_influxdb, "marks", {"r1h": marks})
+
+    async def marked(days: float, ago_days: float) -> list[int]:
+        text = interpolate(
+            simulated.query,
+            {},
+            start_ms=filled.end_ms - round((ago_days + days) * 24 * HOUR),
+            end_ms=filled.end_ms - round(ago_days * 24 * HOUR),
+            interval_ms=HOUR,
+        )
+        return [row["time"] for row in await query(filled.influx, text, "marks")]
+
+    assert len(await marked(0.25, 61)) >= 6, "six hours, two months ago"
+    assert await marked(50, 0) == []
+    whole = await marked(730, 0)
+    days = {at // (24 * hour_ns) for at in whole}
+    assert len(days) == len({(last_hour - hours) // 24 for hours in range(900)})
+
+
+async def test_simulated_devices_are_counted_and_none_is_zero(any_influxdb: InfluxConnection):
+    for firmware, expected in (("simulated", 1), ("2.0.1", 0)):
+        city = await calm_city(any_influxdb, f"counted-{firmware}", firmware)
+        found = [await values(city, name) for name in ("simulated_devices", "devices_online")]
+        assert found == [[expected], [1]]
 
 
 async def test_alert_whose_rule_got_another_severity_does_not_fire_on(

@@ -28,11 +28,14 @@ from tests.support.waiting import eventually
 BOARDS = build_all(read_limits(shipped_rules()))
 LOST = ("hall-9", "thermometer", "t-9")
 """A device that falls silent, without a last will."""
+COUNTING = ("hall-9", "camera", "c-9")
+"""A camera that falls silent with a crowd in view."""
 YARD = (("yard-9", "ionizer", "ion-9"), ("yard-9", "speaker", "spk-9"))
 """A site that loses its power: its devices' last wills come."""
 READINGS: dict[str, dict[str, Any]] = {
     "thermometer": {"type": "temperature", "celsius": 21.5},
-    "ionizer": {"type": "air", "efficiency_pct": 99.95, "ozone_ugm3": 40},
+    "ionizer": {"type": "air", "efficiency_pct": 99.95, "ozone_ugm3": 40, "people": 900},
+    "camera": {"type": "scene", "people": 7000, "fps": 25},
     "speaker": {"type": "audio", "volume_pct": 40, "playing": False},
 }
 LEFT_S = 32
@@ -60,7 +63,7 @@ async def city(tmp_path_factory: Any) -> AsyncIterator[CityStack]:
 async def cut(city: CityStack) -> Cut:
     """One device, and all devices of a site, are shown; then they are cut off."""
     for seq in range(7):
-        for site, kind, device in (LOST, *YARD):
+        for site, kind, device in (LOST, COUNTING, *YARD):
             ts = time.time_ns() // 1_000_000 - (FRESH_S - LEFT_S) * 1000
             reading = READINGS[kind] | {"ts": ts, "boot": 1, "seq": seq}
             await city.send(kind, device, site, reading)
@@ -69,13 +72,16 @@ async def cut(city: CityStack) -> Cut:
     at_s = time.time()
 
     async def all_shown() -> list[CurrentValue]:
-        return [value for place in (LOST, *YARD) for value in await of_device(city, place)]
+        return [
+            value for place in (LOST, COUNTING, *YARD) for value in await of_device(city, place)
+        ]
 
     def online_and_measured(values: list[CurrentValue]) -> bool:
         said = [said_of(value) for value in values]
-        return said.count("online") == 3 and {"21.5 °C", "40 µg/m³", "40 %"} <= set(said)
+        return said.count("online") == 4 and {"21.5 °C", "40 µg/m³", "40 %"} <= set(said)
 
     before = await eventually(all_shown, online_and_measured, timeout_s=30, every_s=0.5)
+    before += await shown_on(city, BOARDS, LOST)
     for site, kind, device in YARD:
         will = b'{"state":"offline","ts":0,"boot":1}'
         await city.publish(f"qala/v1/{site}/{kind}/{device}/status", will, "-r")
@@ -168,6 +174,40 @@ async def test_a_site_without_power_is_shown_offline_and_without_values(
     }
     assert counts["devices_online_site"] == "0"
     assert counts["devices_offline_site"] == "2"
+
+
+async def test_people_that_a_cut_camera_and_a_cut_site_saw_are_counted_no_more(
+    city: CityStack, cut: Cut
+) -> None:
+    assert people_in(cut.before, "people_now_scene") > 7000 - 1
+    assert people_in(cut.before, "people_now_air") > 900 - 1
+    assert people_in(cut.before, "people_now_scene_site", "hall-9") == 7000
+    assert people_in(cut.before, "people_now_air_site", "yard-9") == 900
+    values = await eventually(
+        lambda: shown_on(city, BOARDS, LOST),
+        lambda values: people_in(values, "people_now_scene_site", "hall-9") == 0,
+        timeout_s=60,
+        every_s=1,
+    )
+    assert people_in(values, "people_now_air_site", "yard-9") == 0
+    assert any(value.signal == "people_now_scene" and known(value) for value in values)
+    assert people_in(values, "people_now_scene") < 7000
+    assert people_in(values, "people_now_air") < 900
+
+
+def people_in(values: Iterable[CurrentValue], signal: str, site: str | None = None) -> int:
+    """The number that the city's board shows of a signal; 0 where it shows none."""
+    shown = [
+        said_of(value)
+        for value in values
+        if value.board == "qala-city" and value.signal == signal and known(value)
+        if site is None or value.place.get("site") == site
+    ]
+    return int("".join(each for each in shown[0] if each.isdigit())) if shown else 0
+
+
+def known(value: CurrentValue) -> bool:
+    return isinstance(value.cell, Known)
 
 
 def gone(values: Iterable[CurrentValue]) -> bool:

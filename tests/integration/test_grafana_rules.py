@@ -110,17 +110,34 @@ def figures(age_s: float, lag: int, instance: str = "sink-influx") -> str:
     return f"pipeline,{tags} received=100,lag_telemetry={float(lag)} {at}"
 
 
+def bridge(name: str, age_s: float, tick_age_s: float = 0.5, reader: str = "sink-influx") -> str:
+    at = now_ms() - int(age_s * 1000)
+    tags = f"stage=bridge,instance={name},reader={reader}"
+    return f"pipeline,{tags} tick_age_s={tick_age_s},lines=5.0 {at}"
+
+
+def chat(age_s: float, *, members: int = 1, lag: int = 0, channel: str = "json-1") -> list[str]:
+    at = now_ms() - int(age_s * 1000)
+    figures = f"members={float(members)},lag={float(lag)}"
+    return [
+        f"pipeline,stage=sink-chat,channel={channel} {figures} {at}",
+        f"pipeline,stage=sink-chat channels=1.0 {at}",
+    ]
+
+
 async def test_a_qala_that_never_ran_fires_all_that_count_ticks_and_no_comparison(
     influx: InfluxConnection,
 ) -> None:
     found = {name: await fires(influx, name) for name in RULES}
     assert found == {
         "no-ticks": True, "worker-behind": True, "lag-growing": False, "sink-silent": True,
+        "bridge-absent": False, "chat-behind": False,
     }  # fmt: skip
 
 
 async def test_a_qala_that_ticks_fires_nothing(influx: InfluxConnection) -> None:
     await write(influx, [*ticks("sink-influx", 1), *ticks("streams", 1), figures(1, 20)])
+    await write(influx, [bridge("north", 1), bridge("south", 1), *chat(1), *chat(30)])
     assert {name: await fires(influx, name) for name in RULES} == dict.fromkeys(RULES, False)
 
 
@@ -153,3 +170,61 @@ async def test_lag_is_that_of_all_copies_of_the_sink_together(influx: InfluxConn
 async def test_a_sink_that_last_spoke_two_minutes_ago_fires(influx: InfluxConnection) -> None:
     await write(influx, [figures(120, 0)])
     assert await fires(influx, "sink-silent")
+
+
+@pytest.mark.parametrize("topic", ["rollups", "alerts", "devices"])
+async def test_lag_of_any_topic_alone_fires(influx: InfluxConnection, topic: str) -> None:
+    for age_s, lag in ((660, 50), (30, 5_000)):
+        await write(influx, [figures(age_s, lag).replace("lag_telemetry", f"lag_{topic}")])
+    assert await fires(influx, "lag-growing")
+
+
+async def test_lags_of_all_topics_are_summed_also_where_a_copy_tells_of_one_alone(
+    influx: InfluxConnection,
+) -> None:
+    for topic, copy in (("telemetry", "one"), ("rollups", "two")):
+        for age_s, lag in ((660, 10), (30, 700)):
+            row = figures(age_s, lag, copy).replace("lag_telemetry", f"lag_{topic}")
+            await write(influx, [row])
+    assert await fires(influx, "lag-growing")
+
+
+async def test_one_of_two_bridges_that_is_gone_fires_while_the_other_ticks(
+    influx: InfluxConnection,
+) -> None:
+    both = [bridge(name, age_s) for name in ("north", "south") for age_s in (70, 90)]
+    await write(influx, [*both, bridge("north", 1)])
+    assert await fires(influx, "bridge-absent")
+    await write(influx, [bridge("south", 2, reader="sink-influx-2")])
+    assert not await fires(influx, "bridge-absent")
+
+
+async def test_bridge_of_which_the_sink_only_remembers_an_old_tick_is_absent(
+    influx: InfluxConnection,
+) -> None:
+    await write(influx, [bridge("north", 1), bridge("south", 120), bridge("south", 1, 119.0)])
+    assert await fires(influx, "bridge-absent")
+
+
+async def test_a_bridge_that_left_two_days_ago_is_not_missed(influx: InfluxConnection) -> None:
+    await write(influx, [bridge("north", 1), bridge("south", 2 * 86_400)])
+    assert not await fires(influx, "bridge-absent")
+
+
+async def test_a_chat_that_nobody_serves_fires_though_nothing_waits(
+    influx: InfluxConnection,
+) -> None:
+    await write(influx, [*chat(100, members=0), *chat(2, members=0)])
+    assert await fires(influx, "chat-behind")
+    await write(influx, chat(1))
+    assert not await fires(influx, "chat-behind")
+
+
+async def test_one_channel_of_two_for_which_alerts_wait_all_the_time_fires(
+    influx: InfluxConnection,
+) -> None:
+    for age_s in (100, 50, 2):
+        await write(influx, [*chat(age_s), *chat(age_s, lag=4, channel="ntfy-2")])
+    assert await fires(influx, "chat-behind")
+    await write(influx, chat(1, channel="ntfy-2"))
+    assert not await fires(influx, "chat-behind")

@@ -123,6 +123,12 @@ async def test_pages_show_values_with_their_units_and_ages(drawn: Drawn) -> None
     assert "no data in this range" not in drawn.words("qala-thermometers.html")
 
 
+async def test_a_page_says_how_many_of_its_devices_are_simulated(drawn: Drawn) -> None:
+    words = drawn.words("qala-city.html")
+    assert f"CONTAINS SIMULATED DATA · 1 of {len(DEVICES)} devices" in words
+    assert "is real" not in words
+
+
 async def test_half_a_minute_after_the_last_tick_every_current_value_is_unknown(
     drawn: Drawn,
 ) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.envelope import Headers, envelope_headers, line_bytes, line_head
-from schemas.lineprotocol import pipeline_row, telemetry_row, worker_row
+from schemas.lineprotocol import telemetry_row, worker_row
 from schemas.topics import TELEMETRY
+from sinks.chat_groups import Channel, rows_of
 from sinks.pipeline import PipelineReport
 from sinks.rows import RowMaker
 from streams.partition import Partition
@@ -62,10 +63,6 @@ class BoardCity:
         self._record(at_ms, b"".join(self._lines(step, at_ms)))
         if at_ms > self.end_ms - HOUR:
             self.rows["raw"].append(telemetry_row(0, 1, at_ms))
-        if step % 360 == 0:
-            tags = {"stage": "simulator", "simulated": "true"}
-            made_up = pipeline_row(tags, {"devices": len(DEVICES)}, at_ms * 1_000_000)
-            self.rows["raw"].append(made_up)
 
     def _record(self, at_ms: int, value: bytes) -> None:
         headers: Headers = envelope_headers("bridge-1", value.count(b"\n"))
@@ -82,6 +79,9 @@ class BoardCity:
             self.rows[policy] += rows
 
     def _lines(self, step: int, at_ms: int) -> Iterator[bytes]:
+        if step == 0:
+            status = {"state": "online", "ts": at_ms, "boot": 1, "firmware": "simulated"}
+            yield self._line(STREET, at_ms, "status", status)
         for device in DEVICES:
             if step >= QUIET_FROM and device in {SILENT, OFFLINE}:
                 if step == QUIET_FROM and device == OFFLINE:
@@ -121,6 +121,7 @@ class BoardCity:
             counters = {"received": told * 12.0, "accepted": told * 12.0, "expired": 0.0}
             lag = {f"qala.{name}.v1": 3 for name in ("telemetry", "rollups", "alerts", "devices")}
             self.rows["raw"] += report.rows(at_ms * 1_000_000, counters | {"rejected": 0.0}, lag)
+            self.rows["raw"] += rows_of([Channel("json-1", 1, 0)], at_ms * 1_000_000)
 
 
 def _readings(device: Device, step: int) -> list[dict[str, Any]]:

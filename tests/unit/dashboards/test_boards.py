@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import defaultdict
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
 from dashboards import build_all, catalogue, read_limits, shipped_rules
 from dashboards.boards import signals_of, uses
-from dashboards.limits import Limits
-from dashboards.model import GRID_COLUMNS, SPANS, Board, Stat, Table, TimeSeries, placed
+from dashboards.limits import Limit, Limits
+from dashboards.lint.queries import leaves
+from dashboards.model import GRID_COLUMNS, SPANS, Board, Signal, Stat, Table, TimeSeries, placed
 from dashboards.signals.liveness import SINK, STREAMS
 from schemas.measurements import POLICIES, POLICY_OF_WINDOW
 from schemas.readings import READING_STRUCTS
@@ -53,8 +57,8 @@ def test_each_current_value_is_vouched_for_and_bounded():
 def test_raw_readings_depend_on_the_sink_and_results_on_the_worker():
     for signal in SIGNALS.values():
         if signal.kind == "now" and signal.measurement != "pipeline":
-            raw = f'"raw"."{signal.measurement}"' in signal.query
-            from_devices = signal.measurement in READING_STRUCTS and raw
+            read = {leaf.measurement for leaf in leaves(signal.query) if leaf.policy == "raw"}
+            from_devices = bool(read & set(READING_STRUCTS))
             assert signal.liveness is (SINK if from_devices else STREAMS), signal.name
 
 
@@ -90,6 +94,33 @@ def test_each_value_has_an_age_beside_it(board: Board):
             assert all(shown.signal.kind == "now" for shown in panel.columns)
 
 
+CONDITIONS = re.compile(r"\"(?:kind|stage|severity)\" = '[^']+'")
+FIELDS = re.compile(r'"(\w+?)(?:_sum|_min|_max|_count|_p50_s|_p99_s)?"')
+ROWS_WITH_ALL = ("device_state", "ticket", "alert")
+"""Each row of these has each field that a tile shows: any of them tells the age of all."""
+
+
+def source(signal: Signal) -> tuple[set[str], set[str]]:
+    """The measurements that a signal reads, whatever their windows, and of which kind."""
+    measurements = {re.sub(r"_10s$", "", leaf.measurement) for leaf in leaves(signal.query)}
+    return measurements, set(CONDITIONS.findall(signal.query))
+
+
+def fields(signal: Signal) -> set[str]:
+    """The fields that a signal reads, whatever it makes of them in their windows."""
+    selected = re.findall(r'\w+\(("\w+")[,)]', signal.query)
+    return {FIELDS.sub(r"\1", name) for name in selected}
+
+
+@each_board
+def test_age_is_of_the_rows_that_its_value_reads(board: Board):
+    tiles = [panel for panel in board.panels if isinstance(panel, Stat)]
+    for shown, age in [(shown, tile.age_of(shown)) for tile in tiles for shown in tile.values]:
+        assert source(shown.signal) == source(age), shown.signal.name
+        if not source(age)[0] & set(ROWS_WITH_ALL):
+            assert fields(shown.signal) & fields(age), shown.signal.name
+
+
 @each_board
 def test_values_of_a_table_belong_to_its_rows(board: Board):
     for panel in board.panels:
@@ -103,6 +134,13 @@ def test_range_is_never_longer_than_its_windows_are_kept(board: Board):
     for span in board.spans:
         keep_s = POLICIES[POLICY_OF_WINDOW[span.window]].keep_s
         assert keep_s is None or span.seconds <= keep_s
+
+
+def test_a_range_that_is_carried_to_a_board_is_kept_in_the_windows_that_it_opens_with():
+    carried = [span for board in BOARDS if not uses(board, "window") for span in board.spans]
+    for board in BOARDS:
+        keep_s = POLICIES[POLICY_OF_WINDOW[board.span.window]].keep_s
+        assert keep_s is None or max(span.seconds for span in carried) <= keep_s
 
 
 @each_board
@@ -156,7 +194,7 @@ def test_limits_of_rules_are_lines_in_histories():
     board = next(board for board in BOARDS if board.uid == "qala-ionizers")
     panel = next(panel for panel in board.panels if panel.title == "Ozone")
     assert isinstance(panel, TimeSeries)
-    assert [step.value for step in panel.limits] == [None, 100]
+    assert [step.value for step in panel.limits] == [None, math.nextafter(100, math.inf)]
 
 
 def test_safe_is_only_said_from_the_limit_of_the_rule_up():
@@ -168,11 +206,36 @@ def test_safe_is_only_said_from_the_limit_of_the_rule_up():
     assert (otherwise.to, otherwise.colour) == (99.9, "bad")
 
 
+def test_safe_is_said_by_the_strictest_rule_and_never_by_the_most_severe():
+    warning, critical = (
+        Limit(severity, value, above=False, severity=severity)
+        for severity, value in (("warning", 99.9), ("critical", 50))
+    )
+    own = replace(warning, value=99.95, everywhere=False)
+    for rules, expected in (
+        ((warning, critical), [("safe without a mask", 99.9), ("wear a mask", 0)]),
+        (
+            (warning, critical, own),
+            [
+                ("safe without a mask", 99.95),
+                ("see this stop's own rule", 99.9),
+                ("wear a mask", 0),
+            ],
+        ),
+        ((own,), []),
+    ):
+        boards = build_all(Limits({"air.efficiency_pct": rules}))
+        board = next(board for board in boards if board.uid == "qala-ionizers")
+        panel = next(panel for panel in board.panels if panel.title == "Without a mask")
+        assert isinstance(panel, Stat)
+        assert [(word.text, word.value) for word in panel.values[0].words] == expected
+
+
 def test_windows_are_used_where_windows_are_read():
     assert {board.uid for board in BOARDS if not uses(board, "window")} == {
         *("qala-alerts", "qala-pipeline", "qala-quality"),
     }
-    assert SPANS[0].start == "now-6h"
+    assert all(board.span.start == "now-6h" for board in BOARDS)
     assert SPANS[-1].start == "now-730d"
 
 

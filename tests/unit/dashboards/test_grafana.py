@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -122,7 +123,10 @@ def test_words_stand_before_what_is_said_of_missing_values():
 def test_limit_of_a_rule_is_a_dashed_line():
     made = panel("qala-ionizers", "Ozone")
     steps = made["fieldConfig"]["defaults"]["thresholds"]["steps"]
-    assert steps == [{"color": "green", "value": None}, {"color": "red", "value": 100.0}]
+    assert steps == [
+        {"color": "green", "value": None},
+        {"color": "red", "value": math.nextafter(100, math.inf)},
+    ]
     assert made["fieldConfig"]["defaults"]["custom"]["thresholdsStyle"] == {"mode": "dashed"}
 
 
@@ -167,7 +171,7 @@ def test_board_without_windows_hands_on_one_that_fits():
 
 def test_range_and_window_are_set_together():
     urls = [link["url"] for link in JSON["qala-city"]["links"] if link["type"] == "link"]
-    assert urls[1] == "/d/qala-city?from=now-7d&to=now&var-window=1m&${site:queryparam}"
+    assert urls[2] == "/d/qala-city?from=now-7d&to=now&var-window=1m&${site:queryparam}"
 
 
 def test_one_site_has_no_choice_of_all():
@@ -175,6 +179,8 @@ def test_one_site_has_no_choice_of_all():
     assert (site["multi"], site["includeAll"], "allValue" in site) == (False, False, False)
     assert (device["multi"], device["includeAll"], device["allValue"]) == (True, True, ".*")
     assert [option["value"] for option in window["options"]] == ["10s", "1m", "1h"]
+    assert window["current"]["value"] == "1m"
+    assert "10s for 7 days, 1m for 365 days, 1h for ever" in window["description"]
 
 
 def test_alerts_are_marked_where_they_began_to_fire():
@@ -187,7 +193,7 @@ def test_simulated_history_is_marked_on_every_board():
     for made in JSON.values():
         marks = made["annotations"]["list"][-1]
         assert (marks["name"], marks["enable"]) == ("Simulated data", True)
-        assert "'simulator'" in marks["target"]["query"]
+        assert '"r1h"."simulated"' in marks["target"]["query"]
         assert "\"firmware\" = 'simulated'" in marks["target"]["query"]
         assert f'AS "{marks["target"]["textColumn"]}"' in marks["target"]["query"]
 
@@ -203,7 +209,7 @@ def test_each_value_of_a_tile_has_its_own_age_by_its_name():
     assert [each["alias"] for each in stops["targets"]] == ["$tag_site · $tag_device"]
     alerts = strip("qala-city", "Alerts firing")
     assert [each["alias"] for each in alerts["targets"]] == ["Critical", "Warning", "Info"]
-    people = strip("qala-city", "People in view")
+    people = strip("qala-streets", "People in view")
     assert [each.get("alias") for each in people["targets"]] == [None]
     assert "displayName" not in people["fieldConfig"]["defaults"]
 

@@ -62,6 +62,21 @@ def row_link(boards: dict[str, Any]) -> dict[str, Any]:
     raise AssertionError("the table of sites has no links")
 
 
+def device_link(boards: dict[str, Any]) -> dict[str, Any]:
+    for override in panel(boards, "qala-quality", "Devices")["fieldConfig"]["overrides"]:
+        for look in override["properties"]:
+            if look["id"] == "links":
+                link: dict[str, Any] = look["value"][0]
+                return link
+    raise AssertionError("the table of devices has no links")
+
+
+def window_variable(board: dict[str, Any]) -> dict[str, Any]:
+    variables = board["templating"]["list"]
+    window: dict[str, Any] = next(each for each in variables if each["name"] == "window")
+    return window
+
+
 def unmask(boards: dict[str, Any]) -> None:
     for target in READINGS(boards)["targets"]:
         target["hide"] = target["refId"] != "readings_per_second_asked"
@@ -98,6 +113,44 @@ def speechless(boards: dict[str, Any]) -> None:
         for look in override["properties"]:
             if look["id"] == "mappings":
                 look["value"] = [word for word in look["value"] if word["type"] != "special"]
+
+
+def vouched_by_another(boards: dict[str, Any]) -> None:
+    """A value of raw readings, vouched for by the worker."""
+    for target in panel(boards, "qala-streets", "People in view")["targets"]:
+        if target["refId"] == "live_sink_influx_asked":
+            target["query"] = target["query"].replace("'sink-influx'", "'streams'")
+
+
+def drop(uid: str, kept: Callable[[dict[str, Any]], bool]) -> Plant:
+    """Leave out of a board the panels that are not ``kept``."""
+    return lambda boards: boards[uid].update(
+        panels=[each for each in boards[uid]["panels"] if kept(each)]
+    )
+
+
+def strip_of(boards: dict[str, Any], uid: str, title: str) -> dict[str, Any]:
+    panels = boards[uid]["panels"]
+    found: dict[str, Any] = panels[panels.index(panel(boards, uid, title)) + 1]
+    return found
+
+
+def unmarked(uid: str, name: str) -> Plant:
+    def plant(boards: dict[str, Any]) -> None:
+        marks = boards[uid]["annotations"]["list"]
+        marks[:] = [mark for mark in marks if mark["name"] != name]
+
+    return plant
+
+
+def without_links(boards: dict[str, Any]) -> None:
+    for override in SITES(boards)["fieldConfig"]["overrides"]:
+        override["properties"] = [look for look in override["properties"] if look["id"] != "links"]
+
+
+def ozone(boards: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = panel(boards, "qala-ionizers", "Ozone")["fieldConfig"]["defaults"]
+    return found
 
 
 def on_top(boards: dict[str, Any]) -> None:
@@ -158,6 +211,14 @@ PLANTED: dict[str, tuple[str, Plant]] = {
         "link-time",
         lambda b: row_link(b).update(url=row_link(b)["url"].replace("&${__url_time_range}", "")),
     ),
+    "a menu that carries 30 days to windows of 10 s": (
+        "link-window",
+        lambda b: window_variable(b["qala-city"])["current"].update(value="10s"),
+    ),
+    "a row that carries 30 days to windows of 10 s": (
+        "link-window",
+        lambda b: device_link(b).update(url=device_link(b)["url"].replace("=1m", "=10s")),
+    ),
     "a link of a column that no row has": (
         "link-column",
         lambda b: row_link(b).update(url=row_link(b)["url"].replace("fields.site", "fields.stop")),
@@ -194,7 +255,7 @@ PLANTED: dict[str, tuple[str, Plant]] = {
     ),
     "a board that opens with more than is kept": (
         "policy",
-        lambda b: b["qala-city"]["time"].update({"from": "now-90d"}),
+        lambda b: b["qala-city"]["time"].update({"from": "now-730d"}),
     ),
     "a measurement without a policy": (
         "policy",
@@ -206,6 +267,38 @@ PLANTED: dict[str, tuple[str, Plant]] = {
     "a liveness that takes rows of the future": ("mask", endless_liveness),
     "a mask that is no liveness": ("mask", masked_by_itself),
     "a masked value without a word": ("mask", speechless),
+    "a reading that the worker vouches for": ("mask-stage", vouched_by_another),
+    "a window that the sink vouches for": (
+        "mask-stage",
+        lambda b: [
+            target.update(query=target["query"].replace("'streams'", "'sink-influx'"))
+            for target in READINGS(b)["targets"]
+            if target["refId"] == "live_streams_asked"
+        ],
+    ),
+    "a value without an age": ("age", drop("qala-city", lambda each: each.get("title") != "")),
+    "an age of something else": (
+        "age",
+        lambda b: strip_of(b, "qala-city", "People in view").update(
+            targets=strip_of(b, "qala-city", "Readings")["targets"]
+        ),
+    ),
+    "rows without an age": (
+        "age",
+        lambda b: SITES(b)["transformations"][-1]["options"]["excludeByName"].update(Time=True),
+    ),
+    "simulated data without a mark": ("marks", unmarked("qala-pipeline", "Simulated data")),
+    "a mark that is switched off": (
+        "marks",
+        lambda b: b["qala-city"]["annotations"]["list"][-1].update(enable=False),
+    ),
+    "histories without marks of alerts": ("marks", unmarked("qala-city", "Alerts")),
+    "rows that lead nowhere": ("row-link", without_links),
+    "a history without the limit of its rule": (
+        "limits",
+        lambda b: ozone(b)["thresholds"]["steps"].pop(),
+    ),
+    "a limit that is not drawn": ("limits", lambda b: ozone(b)["custom"].pop("thresholdsStyle")),
     "a tile that says nothing where nothing is": (
         "mask",
         lambda b: READINGS(b)["fieldConfig"]["defaults"].pop("noValue"),

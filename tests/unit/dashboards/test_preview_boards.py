@@ -30,7 +30,7 @@ from dashboards.model import (
 from dashboards.preview.ask import Series
 from dashboards.preview.current import current_values, stat_cells, table_rows
 from dashboards.preview.fit import fitted
-from dashboards.preview.frame import badges, frame_of
+from dashboards.preview.frame import Simulated, badges, frame_of
 from dashboards.preview.history import event_marks, known_until_ms, series_lines, state_lines
 from dashboards.preview.pages import Map, Page
 from dashboards.preview.render import panels_of
@@ -316,13 +316,20 @@ def test_the_way_back_leads_from_a_device_over_its_site_to_the_city() -> None:
         DEVICE, variables=(replace(SITE, many=False), replace(SITE, name="device", many=False))
     )
     device = Page(board=board, chosen=page.chosen)
-    frame = frame_of(device, PAGES, answers({}), simulated=True)
+    frame = frame_of(device, PAGES, answers({}), simulated=Simulated(3, 3))
     assert [(link.words, link.href) for link in frame.path] == [
         ("City", "city.html"),
         ("stop-1", "site.stop-1.html"),
     ]
     assert [link.words for link in frame.links] == ["City"]
     assert "SIMULATED" in (frame.simulated or "")
+
+
+def test_nothing_is_called_real_or_unreal_that_is_not() -> None:
+    assert Simulated(1, 400).words == "CONTAINS SIMULATED DATA · 1 of 400 devices"
+    assert Simulated(0, 400).words == Simulated(0, 0).words == "CONTAINS SIMULATED DATA"
+    assert "no device, person or place here is real" in Simulated(400, 400).words
+    assert frame_of(PAGES.pages[0], PAGES, answers({}), simulated=None).simulated is None
 
 
 def test_links_lead_to_pages_that_are_drawn_and_to_no_others() -> None:
@@ -402,6 +409,6 @@ def test_a_signal_with_longer_intervals_than_the_view_is_asked_by_its_own() -> N
     assert year.step_ms % 3_600_000 == 0
 
 
-@pytest.mark.parametrize("hours, window", [(6, "10s"), (7 * 24, "1m"), (91 * 24, "1h")])
+@pytest.mark.parametrize("hours, window", [(1, "10s"), (6, "1m"), (7 * 24, "1m"), (91 * 24, "1h")])
 def test_the_range_chooses_the_window(hours: int, window: str) -> None:
     assert replace(VIEW, range_s=hours * 3600).window == window

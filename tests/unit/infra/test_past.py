@@ -138,6 +138,16 @@ def test_the_past_is_marked_as_simulated_each_hour_and_at_its_end():
     assert times == {NOON_MS - HOUR_MS, NOON_MS, end_ms}
 
 
+def test_each_hour_and_site_of_a_past_older_than_raw_rows_is_marked_as_simulated():
+    rows = rows_of(history(3), NOON_MS + 60 * DAY_MS)
+    assert rows.keys() == {"r1m", "r1h"}
+    marks = [row.split(" ") for row in rows["r1h"] if row.startswith("simulated,")]
+    hours = {int(stamp) // 1_000_000 for _, _, stamp in marks}
+    assert hours >= {NOON_MS - hours_ago * HOUR_MS for hours_ago in (1, 2, 3)}
+    of_windows = {row.split(",site=")[1].split(",")[0] for row in rows["r1h"] if "_1h," in row}
+    assert {series.removeprefix("simulated,site=") for series, _, _ in marks} >= of_windows
+
+
 async def test_all_rows_are_written_to_their_policies(clock, sink):
     shares: list[float] = []
     writers = Writers(sink, clock)

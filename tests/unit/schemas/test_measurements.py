@@ -103,6 +103,7 @@ def test_policies_keep_what_the_contract_says():
         "pipeline": "raw",
         "alert": "r1h",
         "announcement": "r1h",
+        "simulated": "r1h",
     }
 
 

@@ -146,6 +146,35 @@ def test_an_alert_is_kept_for_ever_and_a_device_state_as_long_as_raw_rows():
     assert list(made(DEVICES, encode(device)).by_policy) == ["raw"]
 
 
+def test_a_simulated_device_marks_the_hour_in_which_it_was_heard_for_ever():
+    hour_ms = NOW_MS - NOW_MS % 3_600_000
+    device = DeviceRecord(
+        site="s", kind="desk", device="d", state="online", since=NOW_MS - DAY_MS,
+        heard=hour_ms + 7, at=hour_ms + 3_600_000, firmware="simulated",
+    )  # fmt: skip
+    rows = made(DEVICES, encode(device))
+    assert rows.by_policy["r1h"] == [f'simulated,site=s firmware="simulated" {hour_ms}000000']
+    assert len(rows.by_policy["raw"]) == 1
+    assert rows.received == 2
+
+
+def test_mark_of_a_simulated_device_outlives_its_state():
+    device = DeviceRecord(
+        site="s", kind="desk", device="d", state="offline", since=NOW_MS - 400 * DAY_MS,
+        firmware="simulated",
+    )  # fmt: skip
+    rows = made(DEVICES, encode(device))
+    assert list(rows.by_policy) == ["r1h"]
+    assert (rows.received, rows.expired) == (2, 1)
+
+
+def test_a_device_with_firmware_of_its_own_marks_nothing():
+    device = DeviceRecord(
+        site="s", kind="desk", device="d", state="online", since=NOW_MS, firmware="2.0.1"
+    )
+    assert list(made(DEVICES, encode(device)).by_policy) == ["raw"]
+
+
 def test_a_device_state_is_judged_by_when_it_was_told():
     device = DeviceRecord(
         site="s", kind="desk", device="d", state="online", since=NOW_MS - 400 * DAY_MS, at=NOW_MS

@@ -27,6 +27,9 @@ _OLDEST: Final = (1, 8)
 _UNREACHABLE: Final = (aiohttp.ClientError, OSError, TimeoutError)
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)")
 _UNKNOWN: Final = "of unknown version"
+_NOT_INFLUX: Final = (
+    "what answers a write is not InfluxDB (no 204); check QALA_INFLUX_URL and what stands before it"
+)
 
 
 class InfluxSink:
@@ -104,7 +107,7 @@ class InfluxSink:
     async def _post(self, policy: str, lines: list[str]) -> Verdict:
         body = "\n".join(lines).encode()
         try:
-            await self._writer.write(
+            taken = await self._writer.write(
                 bucket=self._connection.bucket(policy),
                 record=body,
                 write_precision="ns",  # type: ignore[arg-type]  # their enumeration is plain strings
@@ -119,6 +122,8 @@ class InfluxSink:
             )
         except _UNREACHABLE as exc:
             return Verdict(trouble=self._unreachable(exc))
+        if not taken:  # a 2xx of something in between, which has not handed the rows on
+            return Verdict(trouble=Trouble(_NOT_INFLUX))
         return Verdict()
 
     async def _unnumbered(self) -> str | Trouble:

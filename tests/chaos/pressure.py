@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -36,7 +37,7 @@ def main() -> int:
                 stopped=args.stop,
                 seconds=args.seconds,
                 rate=args.rate,
-                say=lambda text: console.print(f"… {text}", highlight=False),
+                say=lambda text: console.print(f"{time.strftime('%X')} {text}", highlight=False),
             )
         )
     console.print(_table(outcome))

@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 
 Stopped = Literal["kafka", "influxdb"]
 
-BOUNDS_MIB: Final = {"bridge": 320, "streams": 320, "sink-influx": 320, "sink-chat": 200}
+BOUNDS_MIB: Final = {"bridge": 256, "streams": 256, "sink-influx": 224, "sink-chat": 160}
 """Most resident memory of each stage in MiB, whatever is away and for however long.
 
 docs/buffers.md says what it is made of.

@@ -40,8 +40,8 @@ def main() -> int:
                 say=lambda text: console.print(f"{time.strftime('%X')} {text}", highlight=False),
             )
         )
-    console.print(_table(outcome))
-    console.print(_sentence(outcome), highlight=False)
+    console.print(table(outcome))
+    console.print(sentence(outcome), highlight=False)
     return 0 if outcome.ok else 1
 
 
@@ -59,17 +59,18 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def _table(outcome: Outcome) -> Table:
-    table = Table(
+def table(outcome: Outcome) -> Table:
+    """The processes: memory, and what they said."""
+    made = Table(
         title=f"{outcome.stopped} away for {outcome.seconds:g} s "
-        f"at {outcome.rate:g} simulated readings a second"
+        f"at {outcome.rate:g} simulated readings a second (reached: {outcome.reached:.0f})"
     )
     for name in ("process", "before MiB", "highest MiB", "bound MiB", "ended"):
-        table.add_column(name, justify="left" if name == "process" else "right")
-    table.add_column("what /ready said (looks)", overflow="fold")
+        made.add_column(name, justify="left" if name == "process" else "right")
+    made.add_column("what /ready said (looks)", overflow="fold")
     for name, seen in outcome.stages.items():
         said = "\n".join(f"{text} ({count})" for text, count in seen.said.most_common())
-        table.add_row(
+        made.add_row(
             name,
             f"{seen.before_mib:.0f}",
             f"{seen.most_mib:.0f}",
@@ -77,11 +78,12 @@ def _table(outcome: Outcome) -> Table:
             f"{seen.restarts}",
             said or "ready all the time",
         )
-    table.add_row("mosquitto", "", f"{outcome.broker_mib:.0f}", "", "", "holds what waits")
-    return table
+    made.add_row("mosquitto", "", f"{outcome.broker_mib:.0f}", "", "", "holds what waits")
+    return made
 
 
-def _sentence(outcome: Outcome) -> str:
+def sentence(outcome: Outcome) -> str:
+    """How it ended, and what was wrong."""
     report = outcome.verified
     text = (
         f"drained {outcome.drain_s:.0f} s after {outcome.stopped} answered again; "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
@@ -10,6 +12,9 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
+from infra.native import free_port
+from schemas.connections import InfluxConnection
+from sinks import InfluxSink
 from tests.support.influx_proxy import InfluxProxy, Instead
 from tests.support.influx_sinks import (
     Running,
@@ -115,6 +120,33 @@ async def test_an_answer_that_is_not_influxdbs_is_waited_out_and_costs_no_row(
         await send(producer, *(air(site, seq) for seq in range(200)))
         await eventually(lambda: is_(said in sink.readiness.reasons.get("influxdb", "")))
         await all_there(stack, sink, site, 200)
+
+
+@pytest.mark.parametrize("fault", [None, Instead(HTTPStatus.SERVICE_UNAVAILABLE)], ids=str)
+async def test_a_write_that_fails_leaves_nothing_in_memory_also_before_the_collector_comes(
+    proxy, fault
+):
+    nobody = InfluxConnection(url=f"http://127.0.0.1:{free_port()}")
+    sink = InfluxSink(proxy.connection if fault else nobody, timeout_s=10)
+    rows = [f"air,site=memory efficiency_pct={seq}.5 {seq}" for seq in range(20_000)]
+    size = sum(map(len, rows))
+    if fault:
+        proxy.faults.extend([fault] * 50)
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        assert (await sink.write("raw", rows)).trouble
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(10):
+            assert (await sink.write("raw", rows)).trouble
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+        proxy.faults.clear()
+    await sink.close()
+    assert grown < size, f"ten writes of {size} bytes left {grown}"
 
 
 async def test_a_pause_that_is_asked_for_is_kept(stack, producer, proxy):

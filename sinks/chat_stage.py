@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from schemas.connections import KafkaConnection
+from schemas.kafka_watch import watched_kafka
 from schemas.readiness import Readiness
 from schemas.topics import CHAT, DEAD_LETTERS
 from sinks.backoff import Backoff
@@ -92,7 +93,7 @@ async def run_chat_sink(
     _log.info("alerts are told", channels=[channel.name for channel in channels])
     try:
         with plain_errors():
-            async with asyncio.TaskGroup() as tasks:
+            async with watched_kafka(kafka, readiness), asyncio.TaskGroup() as tasks:
                 for stage in stages:
                     tasks.create_task(stage.run(kafka, random, stop))
     finally:

@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from schemas.connections import InfluxConnection, KafkaConnection
+from schemas.kafka_watch import watched_kafka
 from schemas.readiness import Readiness
 from schemas.topics import DEAD_LETTERS
 from sinks.backoff import Backoff
@@ -85,7 +86,8 @@ async def run_influx_sink(
         metrics = InfluxMetrics(registry)
         chat = ChatGroups(kafka, consumer, settings.chat_group)
         loop = InfluxLoop(settings, consumer, chat, sink, letters, metrics, readiness, random)
-        await loop.run(stop)
+        async with watched_kafka(kafka, readiness):
+            await loop.run(stop)
     finally:
         await asyncio.gather(close_within(consumer), close_within(letters_producer))
         if chat is not None:

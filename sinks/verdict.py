@@ -17,6 +17,14 @@ _EXPIRED: Final = re.compile(
     r"(?:points beyond retention policy dropped=(\d+)|dropped (\d+) points outside retention)"
 )
 _MISSING_POLICY: Final = "retention policy not found"
+# 1.8 goes on answering so when there is room again, until it is restarted (1.8.10, tried): what
+# failed once stays in the buffer of the file that it was appending to.
+_FULL: Final = {
+    "no space left on device": "has no room on its disk; make some, and restart it where it goes "
+    "on saying so",
+    "cache-max-memory-size exceeded": "has no room in memory for rows that are not in its files "
+    "yet; does its disk keep up, and has it room?",
+}
 _OF_LINES: Final = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
@@ -57,7 +65,8 @@ def judge(status: int, body: str, retry_after: str | None, bucket: str) -> Verdi
     if _MISSING_POLICY in message:  # 1.8 answers 500, as if it were its own fault
         status = HTTPStatus.NOT_FOUND
     told = _WAITS.get(HTTPStatus(status)) if status in _WAITS else None
-    reason = told.format(bucket=bucket) if told else f"answers {status}"
+    full = next((why for sign, why in _FULL.items() if sign in message), f"answers {status}")
+    reason = told.format(bucket=bucket) if told else full
     return Verdict(
         trouble=Trouble(f"InfluxDB {reason}", _seconds(retry_after), final=status in _REFUSALS)
     )

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas.connections import KafkaConnection
 from schemas.errors import ServerAwayError
+from schemas.kafka_watch import watched_kafka
 from schemas.loops import StageLoopPolicy
 from schemas.readiness import Readiness
 from streams.app import attach, make_app
@@ -58,7 +59,8 @@ async def run_streams(
         if not await _connected(store, readiness, stop):
             return
         try:
-            await _run(settings, kafka, store, rules, readiness, metrics, worker_id, stop)
+            async with watched_kafka(kafka, readiness):
+                await _run(settings, kafka, store, rules, readiness, metrics, worker_id, stop)
         finally:
             await store.stop()
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -23,6 +23,8 @@ from schemas.readiness import Readiness
 from schemas.records import Alert, decode_receipt, encode
 from schemas.topics import ALERTS, CHAT
 from sinks import ChatSinkSettings, read_compacted, run_chat_sink
+from sinks.channel_stage import group_of
+from sinks.chat import channels_of
 from sinks.chat_groups import ChatGroups
 from sinks.messages import POSSIBLE_REPEAT
 from tests.support.stack import Stack
@@ -66,10 +68,11 @@ class Webhook:
             await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
+        body = await request.json()  # also where the sender is gone before there is an answer
         self.asked += 1
         await self.open.wait()
         if self.status == 200:
-            self.told.append(await request.json())
+            self.told.append(body)
         return web.Response(status=self.status)
 
 
@@ -194,6 +197,41 @@ async def test_a_channel_that_is_down_stops_no_other_and_gets_everything_later_i
     assert [told["message"].splitlines()[0] for told in ill.told] == [a.summary for a in alerts]
 
 
+async def test_each_channel_has_its_own_place_in_the_alerts_while_one_is_away(
+    stack, producer, webhooks
+):
+    well, ill = webhooks
+    async with running(stack.kafka_connection, well.url, ill.url) as (readiness, _):
+        await tell(producer, firing("place"))
+        await eventually(lambda: _is(bool(well.titles("place") and ill.titles("place"))))
+        before = await eventually(lambda: places(stack, well, ill), lambda two: two[0] == two[1])
+        ill.status = 503
+        await tell(producer, *(firing("place", number) for number in range(2, 12)))
+        await eventually(lambda: places(stack, well), lambda one: one[0] == before[0] + 10)
+        assert await places(stack, ill) == before[1:]
+        assert any(part.startswith("chat json-") for part in readiness.reasons)
+        ill.status = 200
+        await eventually(lambda: places(stack, ill), lambda one: one[0] == before[0] + 10)
+    assert len(ill.titles("place")) == len(well.titles("place")) == 11
+
+
+async def places(stack: Stack, *webhooks: Webhook) -> list[int]:
+    """The offset that each webhook's channel has committed on the partition of `tell`."""
+    found = []
+    for webhook in webhooks:
+        settings = ChatSinkSettings(urls=[webhook.url])
+        (channel,) = channels_of(settings)
+        consumer = AIOKafkaConsumer(
+            **stack.kafka_connection.client_args(),
+            group_id=group_of(settings, channel.name),
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        found.append(await consumer.committed(TopicPartition(ALERTS, 0)) or 0)
+        await consumer.stop()
+    return found
+
+
 async def test_a_channel_whose_memory_is_full_holds_back_no_other(stack, producer, webhooks):
     well, ill = webhooks
     ill.status = 503
@@ -254,6 +292,31 @@ async def _until_killed(kafka: KafkaConnection, url: SecretStr) -> None:
         registry=CollectorRegistry(),
         stop=asyncio.Event(),
     )
+
+
+async def test_a_process_killed_between_messages_tells_the_rest_and_marks_the_one_it_was_sending(
+    stack, producer, webhooks
+):
+    one, _ = webhooks
+    environ = {"QALA_CHAT_URLS": one.url.get_secret_value()}
+    killed = await stack.run("sink", "chat", name="chat-killed", **environ)
+    await tell(producer, firing("sigkill", 1))
+    await eventually(lambda: _is(bool(one.titles("sigkill"))), timeout_s=60)
+    one.open.clear()
+    asked = one.asked
+    await tell(producer, firing("sigkill", 2), firing("sigkill", 3))
+    await eventually(lambda: _is(one.asked == asked + 1))
+    await killed.kill()
+    one.open.set()
+    again = await stack.run("sink", "chat", name="chat-again", **environ)
+    await eventually(lambda: _is(any("(3)" in told["message"] for told in one.told)), timeout_s=60)
+    assert await again.stop() == 0, again.died()
+    told = [
+        (told["message"].splitlines()[0][-3:], POSSIBLE_REPEAT in told["message"])
+        for told in one.told
+        if told["title"].endswith("sigkill")
+    ]
+    assert told == [("(1)", False), ("(2)", False), ("(2)", True), ("(3)", False)]
 
 
 async def test_what_a_channel_missed_is_told_after_a_restart_and_to_it_alone(

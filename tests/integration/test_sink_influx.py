@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -15,85 +12,39 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from prometheus_client import CollectorRegistry
 
-from schemas.connections import InfluxConnection, KafkaConnection
+from schemas.connections import InfluxConnection
 from schemas.deadletters import Reason
-from schemas.envelope import envelope_headers, line_bytes, line_head
+from schemas.envelope import envelope_headers
 from schemas.measurements import DAY_S, timestamp_ns
 from schemas.readiness import Readiness
 from schemas.records import Alert, DeviceRecord, Rollup, Throughput, WorkerProgress, encode
 from schemas.topics import ALERTS, COMMANDS, DEAD_LETTERS, DEVICES, ROLLUPS, TELEMETRY
-from sinks import InfluxSink, InfluxSinkSettings, UnsupportedInfluxError, run_influx_sink
+from sinks import InfluxSink, UnsupportedInfluxError
 from sinks.deadletter import DeadLetters
 from sinks.kafka import close_within
 from sinks.kafka import producer as idempotent_producer
 from sinks.places import Places
 from sinks.progress import Progress
 from sinks.rows import Letter
+from tests.support.influx_sinks import (
+    BOOT,
+    NOW_MS,
+    Sent,
+    air,
+    committed_of,
+    end_of,
+    is_,
+    letters_of,
+    rows_of,
+    running,
+    send,
+)
 from tests.support.servers import query
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(120)
-
-BOOT = 1_700_000_000
-NOW_MS = time.time_ns() // 1_000_000
-
-
-@dataclass
-class Sent:
-    """One reading on its way: its origin, its JSON, and whether its clock was believed."""
-
-    site: str
-    kind: str
-    device: str
-    reading: dict[str, Any]
-    at: int | None = None
-
-    def line(self) -> bytes:
-        head = line_head(self.site, self.kind, self.device)
-        body = json.dumps(self.reading).encode()
-        return line_bytes(head, time.time_ns() // 1000, b"reading", body, self.at)
-
-
-@dataclass
-class Running:
-    """A sink running in this loop, with what it shows."""
-
-    task: asyncio.Task[None]
-    stop: asyncio.Event
-    readiness: Readiness
-    registry: CollectorRegistry
-    counters: dict[str, float] = field(default_factory=dict)
-
-    def count(self, name: str, **labels: str) -> float:
-        """The sum of a counter over all labels that are not named."""
-        return sum(
-            sample.value
-            for family in self.registry.collect()
-            for sample in family.samples
-            if sample.name == f"qala_sink_influx_{name}"
-            and all(sample.labels.get(key) == value for key, value in labels.items())
-        )
-
-
-@asynccontextmanager
-async def running(
-    kafka: KafkaConnection, influx: InfluxConnection, **settings: Any
-) -> AsyncIterator[Running]:
-    readiness, registry, stop = Readiness("influxdb"), CollectorRegistry(), asyncio.Event()
-    chosen = InfluxSinkSettings(**({"linger_ms": 50, "commit_ms": 50} | settings))
-    task = asyncio.create_task(
-        run_influx_sink(
-            chosen, kafka=kafka, influx=influx, readiness=readiness, registry=registry, stop=stop
-        )
-    )
-    try:
-        yield Running(task, stop, readiness, registry)
-    finally:
-        stop.set()
-        await task
 
 
 @pytest_asyncio.fixture
@@ -102,43 +53,6 @@ async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
     await made.start()
     yield made
     await made.stop()
-
-
-async def send(producer: AIOKafkaProducer, *sent: Sent) -> None:
-    lines = [one.line() for one in sent]
-    headers = envelope_headers("bridge-1", len(lines))
-    await producer.send_and_wait(TELEMETRY, b"".join(lines), partition=0, headers=headers)
-
-
-def air(site: str, seq: int, ts: int = NOW_MS, **fields: Any) -> Sent:
-    values = {"efficiency_pct": 20} | fields
-    reading = {"type": "air", "ts": ts, "boot": BOOT, "seq": seq, **values}
-    return Sent(site, "ionizer", "ion-1", reading)
-
-
-async def rows_of(stack: Stack, measurement: str, site: str, policy: str = "raw"):
-    where = f"WHERE site = '{site}' GROUP BY *"
-    found = await query(
-        stack.influx_connection, f'SELECT * FROM "{policy}"."{measurement}" {where}'
-    )
-    return [{key: value for key, value in row.items() if value is not None} for row in found]
-
-
-async def letters_of(stack: Stack) -> list[Any]:
-    consumer = AIOKafkaConsumer(
-        DEAD_LETTERS, **stack.kafka_connection.client_args(), auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
-        ends = await consumer.end_offsets(consumer.assignment())
-        letters: list[Any] = []
-        async with asyncio.timeout(20):
-            while len(letters) < sum(ends.values()):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    letters += records
-        return letters
-    finally:
-        await consumer.stop()
 
 
 READINGS = [
@@ -225,16 +139,12 @@ async def test_a_wrong_clock_keeps_its_own_time_in_a_field_and_its_repetition_ma
         await send(producer, first)
         await send(producer, again)
         await send(producer, air("clock", 2))
-        await eventually(lambda: _is(sink.count("accepted_total", policy="raw") >= 3))
+        await eventually(lambda: is_(sink.count("accepted_total", policy="raw") >= 3))
         rows = await eventually(lambda: rows_of(stack, "air", "clock"), lambda r: len(r) >= 2)
     wrong = [row for row in rows if row["seq"] == 1]
     assert [(row["time"], row["device_ts"]) for row in wrong] == [
         (timestamp_ns(NOW_MS, BOOT, 1), 5)
     ]
-
-
-async def _is(value: bool) -> bool:
-    return value
 
 
 async def test_rollups_alerts_and_device_states_have_their_policies_and_times(stack, producer):
@@ -306,7 +216,7 @@ async def test_a_row_that_influxdb_refuses_becomes_a_dead_letter_and_its_neighbo
             air("refused", 10, day, power_w=3),
             *(air("refused", seq, day) for seq in range(11, 20)),
         )
-        await eventually(lambda: _is(sink.count("rejected_total") == 1))
+        await eventually(lambda: is_(sink.count("rejected_total") == 1))
         rows = await rows_of(stack, "air", "refused")
         letters = [x for x in await letters_of(stack) if b"site=refused" in x.value]
     assert {row["seq"] for row in rows} == set(range(20)) - {10}
@@ -327,7 +237,7 @@ async def test_a_record_that_does_not_decode_becomes_a_dead_letter_and_the_rest_
         await producer.send_and_wait(TELEMETRY, value, partition=1, headers=headers)
         await producer.send_and_wait(ROLLUPS, b"{}", partition=1)
         rows = await eventually(lambda: rows_of(stack, "air", "neighbour"), lambda r: len(r) == 2)
-        await eventually(lambda: _is(sink.count("rejected_total") == 2))
+        await eventually(lambda: is_(sink.count("rejected_total") == 2))
         letters = {letter.value: dict(letter.headers) for letter in await letters_of(stack)}
     assert [row["seq"] for row in rows] == [1, 2]
     assert letters[b"{not json"]["reason"] == b"not_a_record"
@@ -354,14 +264,14 @@ async def test_nothing_is_lost_or_doubled_while_influxdb_is_killed_and_comes_bac
         try:
             for first in range(100, 2100, 100):
                 await send(producer, *(air("outage", seq) for seq in range(first, first + 100)))
-            await eventually(lambda: _is(sink.count("retries_total") >= 1))
+            await eventually(lambda: is_(sink.count("retries_total") >= 1))
             assert "cannot be reached" in sink.readiness.reasons["influxdb"]
         finally:
             await stack.influxdb.start()
         rows = await eventually(
             lambda: rows_of(stack, "air", "outage"), lambda r: len(r) >= 2100, timeout_s=60
         )
-        await eventually(lambda: _is(sink.readiness.ready))
+        await eventually(lambda: is_(sink.readiness.ready))
     assert sorted(row["seq"] for row in rows) == list(range(2100))
 
 
@@ -416,12 +326,12 @@ async def test_memory_is_bounded_while_influxdb_hangs(stack, producer):
         write_timeout_s=0.5,
         backoff_most_s=0.5,
     ) as sink:
-        await eventually(lambda: _is(sink.readiness.ready))
+        await eventually(lambda: is_(sink.readiness.ready))
         stack.influxdb.pause()
         try:
             for first in range(0, 3000, 100):
                 await send(producer, *(air("hangs", seq) for seq in range(first, first + 100)))
-            await eventually(lambda: _is(sink.count("retries_total") >= 3))
+            await eventually(lambda: is_(sink.count("retries_total") >= 3))
             assert 0 < sink.count("waiting_rows") <= 400
         finally:
             stack.influxdb.resume()
@@ -432,43 +342,19 @@ async def test_offsets_are_committed_only_after_influxdb_has_the_rows(stack, pro
     async with running(stack.kafka_connection, stack.influx_connection) as sink:
         await send(producer, air("commit", 1))
         await eventually(lambda: rows_of(stack, "air", "commit"))
-        end = await _end(stack)
-        before = await eventually(lambda: _committed(stack), lambda offset: offset == end)
+        end = await end_of(stack)
+        before = await eventually(lambda: committed_of(stack), lambda offset: offset == end)
         await stack.influxdb.stop()
         try:
             await send(producer, air("commit", 2))
-            await eventually(lambda: _is(sink.count("retries_total") >= 1))
-            assert await _committed(stack) == before
+            await eventually(lambda: is_(sink.count("retries_total") >= 1))
+            assert await committed_of(stack) == before
             sink.stop.set()
         finally:
             await stack.influxdb.start()
-    assert await _committed(stack) >= before
+    assert await committed_of(stack) >= before
     async with running(stack.kafka_connection, stack.influx_connection):
         await eventually(lambda: rows_of(stack, "air", "commit"), lambda r: len(r) == 2)
-
-
-async def _end(stack: Stack) -> int:
-    partition = TopicPartition(TELEMETRY, 0)
-    consumer = AIOKafkaConsumer(**stack.kafka_connection.client_args())
-    await consumer.start()
-    try:
-        ends: dict[TopicPartition, int] = await consumer.end_offsets([partition])
-        return ends[partition]
-    finally:
-        await consumer.stop()
-
-
-async def _committed(stack: Stack) -> int:
-    consumer = AIOKafkaConsumer(
-        **stack.kafka_connection.client_args(),
-        group_id="qala-sink-influx",
-        enable_auto_commit=False,
-    )
-    await consumer.start()
-    try:
-        return await consumer.committed(TopicPartition(TELEMETRY, 0)) or 0
-    finally:
-        await consumer.stop()
 
 
 async def test_a_missing_database_is_waited_for_with_its_mend_and_costs_nothing(stack, producer):
@@ -478,7 +364,7 @@ async def test_a_missing_database_is_waited_for_with_its_mend_and_costs_nothing(
     ) as sink:
         await send(producer, air("later", 1))
         await eventually(
-            lambda: _is("qala provision" in sink.readiness.reasons.get("influxdb", ""))
+            lambda: is_("qala provision" in sink.readiness.reasons.get("influxdb", ""))
         )
         assert sink.count("rejected_total", reason="refused_by_influxdb") == 0
         create = 'CREATE DATABASE "later" WITH DURATION 720h NAME "raw"'
@@ -492,7 +378,7 @@ async def test_a_missing_database_is_waited_for_with_its_mend_and_costs_nothing(
 async def test_two_copies_share_the_work_and_one_takes_over_when_the_other_ends(stack, producer):
     async with running(stack.kafka_connection, stack.influx_connection, instance="one"):
         async with running(stack.kafka_connection, stack.influx_connection, instance="two") as two:
-            await eventually(lambda: _is(two.readiness.ready))
+            await eventually(lambda: is_(two.readiness.ready))
             await send(producer, *(air("copies", seq) for seq in range(50)))
             await eventually(lambda: rows_of(stack, "air", "copies"), lambda r: len(r) == 50)
         await send(producer, *(air("copies", seq) for seq in range(50, 100)))
@@ -573,7 +459,7 @@ async def test_progress_is_not_told_while_a_row_or_an_alert_before_it_is_not_wri
             progress = WorkerProgress(partition=partition, partitions=8, clock=clock)
             await producer.send_and_wait(ROLLUPS, encode(progress), partition=partition)
         assert await eventually(lambda: claims("streams"), timeout_s=30) == {"7"}
-        await eventually(lambda: _is(sink.count("retries_total", policy="r1h") >= 3))
+        await eventually(lambda: is_(sink.count("retries_total", policy="r1h") >= 3))
         assert await claims("streams") == {"7"}
         await query(
             stack.influx_connection,

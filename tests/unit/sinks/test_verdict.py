@@ -66,6 +66,13 @@ def test_a_line_larger_than_influxdb_takes_is_the_lines_own_fault():
         (404, of_18('database not found: "qala"'), "qala provision"),
         (500, of_18("retention policy not found: raw"), "qala provision"),
         (500, of_18("engine is closed"), "500"),
+        (
+            500,
+            of_18("engine: error writing WAL entry: write wal/1/_1.wal: no space left on device"),
+            "no room on its disk",
+        ),
+        (500, of_2x("unexpected error: no space left on device"), "no room on its disk"),
+        (500, of_18("engine: cache-max-memory-size exceeded: (1/1)"), "no room in memory"),
         (503, "", "503"),
         (502, "<html>bad gateway</html>", "502"),
         (400, "<html>a proxy's page</html>", "400"),

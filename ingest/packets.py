@@ -22,13 +22,15 @@ _OF_USER: Final = frozenset({134, 135})
 class PacketBuffer:
     """The receive buffer of one connection: bytes in, whole packets out.
 
-    The socket writes into `free`; `take` hands out what is whole and keeps the rest.
+    The socket writes into `free`; `take` hands out what is whole and keeps the rest. While it is
+    ``held``, which a callback may set, it hands out nothing; ``kept`` says that some is left.
     """
 
     def __init__(self) -> None:
         """Begin empty, with room for one read."""
         self._view = memoryview(bytearray(READ_BYTES))
         self._end = 0
+        self.held = self.kept = False
 
     @property
     def free(self) -> memoryview:
@@ -51,7 +53,7 @@ class PacketBuffer:
         start = 0
         read = mqtt5.read
         publish_packet = mqtt5.PublishPacket
-        while start < end:
+        while start < end and not self.held:
             try:
                 packet, size = read(view[start:end])
             except IndexError:  # not whole yet
@@ -71,12 +73,16 @@ class PacketBuffer:
         """Move the unread rest to the front, of a larger buffer where its packet needs one."""
         rest = bytes(self._view[start:end])
         self._end = len(rest)
+        self.kept = self.held and self._end > 0
         if not rest:
             return
         size = packet_size(rest)
-        if size is not None and size <= len(rest):
+        if self.held:
+            needed = len(rest) + READ_BYTES
+        elif size is not None and size <= len(rest):
             raise MqttError("the MQTT broker sent a malformed packet")
-        needed = max(size or 0, READ_BYTES)
+        else:
+            needed = max(size or 0, READ_BYTES)
         if needed != len(self._view):
             self._view = memoryview(bytearray(needed))
         self._view[: len(rest)] = rest

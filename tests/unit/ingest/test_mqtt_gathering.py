@@ -107,3 +107,31 @@ async def test_without_a_pause_asked_for_the_socket_is_never_left_alone(taken):
 
 async def _gathered(link: MqttLink) -> bool:
     return link._gathering is None
+
+
+@pytest.mark.parametrize("gather_s", [0.0, 0.005])
+async def test_a_link_that_is_paused_while_it_takes_keeps_the_rest_for_later(taken, gather_s):
+    link, socket = linked(taken, gather_s)
+    await eventually(lambda: _reads(socket))
+    take = link._on_publish
+
+    def take_one(packet: mqtt5.PublishPacket) -> None:
+        take(packet)
+        link.pause_receiving()
+
+    link._on_publish = take_one
+    give(link, message(1) + message(2) + message(3)[:-1])
+    assert taken == [b"x"]
+    assert not socket.reading
+    link.resume_receiving()
+
+    async def two() -> bool:
+        return taken == [b"x", b"xx"]
+
+    await eventually(two)
+    assert not socket.reading
+    link._on_publish = take
+    link.resume_receiving()
+    await eventually(lambda: _reads(socket))
+    give(link, message(3)[-1:])
+    assert taken == [b"x", b"xx", b"xxx"]

@@ -50,6 +50,32 @@ def test_packets_come_out_whole_however_the_stream_is_cut(payloads, cuts) -> Non
     assert [type(packet) for packet in others] == [mqtt5.PingRespPacket]
 
 
+def test_a_held_buffer_hands_out_nothing_keeps_everything_and_takes_more() -> None:
+    buffer = PacketBuffer()
+    payloads: list[bytes] = []
+
+    def take(packet: mqtt5.PublishPacket) -> None:
+        payloads.append(packet.payload)
+        buffer.held = len(payloads) == 2
+
+    def give(data: bytes) -> None:
+        buffer.free[: len(data)] = data
+        buffer.take(len(data), take, print)
+
+    stream = b"".join(publish(b"%d" % number) for number in range(5))
+    give(stream)
+    assert payloads == [b"0", b"1"]
+    for _ in range(3):  # as much as a read gives, each time
+        assert len(buffer.free) >= READ_BYTES
+        give(publish(b"x" * (READ_BYTES - 100)))
+    assert len(payloads) == 2
+    buffer.held = False
+    buffer.take(0, take, print)
+    assert payloads == [b"0", b"1", b"2", b"3", b"4", *[b"x" * (READ_BYTES - 100)] * 3]
+    give(publish(b"next")[:-1])
+    assert len(buffer.free) <= READ_BYTES
+
+
 def test_a_packet_larger_than_the_buffer_makes_it_grow_and_shrink_again() -> None:
     buffer = PacketBuffer()
     large = b"x" * (3 * READ_BYTES)

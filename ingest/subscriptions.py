@@ -55,9 +55,9 @@ async def until_empty(
     """
     while True:
         messages = counts.messages
-        writer.seal()
         await asyncio.sleep(_QUIET_S)
         if intake.acks:
+            writer.seal()
             continue
         await link.unsubscribe([SHARED_FILTER])  # the question
         if messages == counts.messages:

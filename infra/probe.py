@@ -22,13 +22,17 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``/ready`` says; ``reasons`` is what is waited for, by part."""
+    """What ``/ready`` says; ``reasons`` is what is waited for, by part.
+
+    ``notes`` are what the stage has noticed of others, by subject; they leave it ready.
+    """
 
     ready: bool
     reasons: dict[str, str]
     stage: str
     id: str
     pid: int
+    notes: dict[str, str] = {}
 
 
 def free_name(folder: Path, stage: str) -> str:
@@ -71,6 +75,7 @@ async def serve_probe(
             stage=stage,
             id=id,
             pid=identity.pid,
+            notes=readiness.notes,
         )
         return web.Response(
             status=HTTPStatus.OK if answer.ready else HTTPStatus.SERVICE_UNAVAILABLE,

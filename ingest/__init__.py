@@ -1,7 +1,9 @@
 """From MQTT to Kafka: the bridge, the persons' key, and one MQTT 5 connection."""
 
+from ingest.adoption import run_adoption
 from ingest.bridge import run_bridge
 from ingest.errors import (
+    AdoptionError,
     IngestError,
     KafkaFailedError,
     KafkaTopicError,
@@ -16,6 +18,7 @@ from ingest.persons import PersonKey, load_person_key
 from ingest.settings import BridgeSettings
 
 __all__ = [
+    "AdoptionError",
     "BridgeSettings",
     "IngestError",
     "KafkaFailedError",
@@ -30,5 +33,6 @@ __all__ = [
     "SessionTakenOverError",
     "connect_mqtt",
     "load_person_key",
+    "run_adoption",
     "run_bridge",
 ]

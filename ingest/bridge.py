@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-import mqtt5
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -16,22 +15,20 @@ from ingest.claim import Claim
 from ingest.clocks import WrongClocks
 from ingest.decode import PayloadDecoder
 from ingest.errors import IngestError, MqttError
-from ingest.intake import ORDINARY_ID, SHARED_ID, Intake
+from ingest.intake import Intake
 from ingest.metrics import BridgeCounts
 from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
 from ingest.persons import PersonKey
 from ingest.producer import LogWriter, open_writer
+from ingest.roster import Roster
 from ingest.settings import BridgeSettings
+from ingest.subscriptions import subscribe_all, unsubscribe_all, until_empty
 from schemas.clock import Clock
 from schemas.connections import KafkaConnection, MqttConnection
 from schemas.readiness import Readiness
 
-SHARED_FILTER: Final = "$share/qala/qala/v1/#"
-STATUS_FILTER: Final = "qala/v1/+/+/+/status"
 _SLOW_S: Final = 2.0
 """A record older than this makes the bridge say that it waits for Kafka."""
-_QUIET_S: Final = 0.5
-"""A bridge that leaves has had everything when nothing has come for so long."""
 _FIRST_PAUSE_S: Final = 0.1
 
 _log = structlog.get_logger(__name__)
@@ -59,7 +56,7 @@ async def run_bridge(
     """
     counts = BridgeCounts()
     registry.register(counts)
-    bridge = _Bridge(settings, mqtt, kafka, clock, key, readiness, counts, stop)
+    bridge = Bridge(settings, mqtt, kafka, clock, key, readiness, counts, stop)
     try:
         await bridge.run()
     finally:
@@ -70,8 +67,12 @@ class _StopError(Exception):
     """``stop`` was set while something was waited for."""
 
 
-class _Bridge:
-    def __init__(  # noqa: PLR0917 - one caller, just above
+class Bridge:
+    """One bridge, or (see `ingest.adoption`) what stands in for one; ``ticks`` where it does."""
+
+    ticks = True
+
+    def __init__(  # noqa: PLR0917 - two callers, here and in `ingest.adoption`
         self,
         settings: BridgeSettings,
         mqtt: MqttConnection,
@@ -82,16 +83,18 @@ class _Bridge:
         counts: BridgeCounts,
         stop: asyncio.Event,
     ) -> None:
-        self._settings = settings
-        self._mqtt = mqtt
+        self.settings = settings
+        self.mqtt = mqtt
         self._kafka = kafka
         self._clock = clock
         self._key = key
         self._readiness = readiness
-        self._counts = counts
+        self.counts = counts
         self._stop = stop
         self._decoder = PayloadDecoder(key.pseudonym, WrongClocks())
-        self._claim = Claim(mqtt, settings.client_id, secrets.token_hex(8))
+        token = secrets.token_hex(8)
+        self._claim = Claim(mqtt, settings.client_id, token)
+        self._roster = Roster(mqtt, settings.client_id, token, readiness)
         self._writer: LogWriter | None = None
         self._link: MqttLink | None = None
         self._failures = 0
@@ -99,16 +102,25 @@ class _Bridge:
 
     async def run(self) -> None:
         """Connect, serve, and connect again with growing pauses, until ``stop``."""
+        roster = asyncio.get_running_loop().create_task(self._roster.run())
+        try:
+            await self._run()
+        finally:
+            roster.cancel()
+            await asyncio.gather(roster, return_exceptions=True)
+
+    async def _run(self) -> None:
         self._readiness.waiting("kafka", "connecting")
         self._readiness.waiting("mqtt", "connecting")
         try:
             while not self._stop.is_set():
                 try:
                     await self._serve()
+                    break
                 except _StopError:
                     break
                 except IngestError as exc:
-                    was_let_in = exc.refusal and self._counts.connections
+                    was_let_in = exc.refusal and self.counts.connections
                     if not exc.retryable and not was_let_in:
                         raise
                     await self._pause(exc)
@@ -119,7 +131,7 @@ class _Bridge:
     async def _pause(self, error: IngestError) -> None:
         part = "mqtt" if isinstance(error, MqttError) else "kafka"
         self._readiness.waiting(part, str(error))
-        ceiling = min(self._settings.reconnect_max_s, _FIRST_PAUSE_S * 2.0**self._failures)
+        ceiling = min(self.settings.reconnect_max_s, _FIRST_PAUSE_S * 2.0**self._failures)
         pause_s = ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
         self._failures = min(self._failures + 1, 16)
         if str(error) != self._told:
@@ -136,21 +148,20 @@ class _Bridge:
         await self._unless_stopped(self._claim.assert_ours())
         intake = Intake(
             writer,
-            bridge=self._settings.id,
+            bridge=self.settings.id,
             decoder=self._decoder,
             key=self._key,
             clock=self._clock,
-            counts=self._counts,
+            counts=self.counts,
         )
         link = await self._unless_stopped(
-            connect_mqtt(self._mqtt, self._options(), on_publish=intake.receive)
+            connect_mqtt(self.mqtt, self._options(), on_publish=intake.receive)
         )
         self._link = link
         self._hold_back(writer.backlog.full)
-        intake.acks.open(link.ack)
+        intake.acks.open(self.acknowledger(link))
         try:
-            await self._unless_stopped(_subscribe(link))
-            await self._carry(link, writer, intake)
+            await self.work(link, writer, intake)
         except _StopError:
             await self._drain(link, writer, intake)
             raise
@@ -160,11 +171,20 @@ class _Bridge:
             writer.seal()  # an envelope never holds messages of two connections
             intake.acks.close()
 
+    def acknowledger(self, link: MqttLink) -> Callable[[list[int]], None]:
+        """What takes the packet ids of messages that are in Kafka."""
+        return link.ack
+
+    async def work(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:
+        """What is done on one connection; it is over where this returns."""
+        await self._unless_stopped(subscribe_all(link))
+        await self.carry(link, writer, intake)
+
     async def _ready_writer(self) -> LogWriter:
         """A writer that has nothing left of an earlier connection: its messages come again."""
         writer = self._writer
         if writer is not None:
-            settled = await self._unless_stopped(writer.settle(self._settings.kafka_give_up_s))
+            settled = await self._unless_stopped(writer.settle(self.settings.kafka_give_up_s))
             if settled and not writer.failed.done():
                 return writer
             self._writer = None
@@ -172,53 +192,73 @@ class _Bridge:
         self._writer = await self._unless_stopped(
             open_writer(
                 self._kafka,
-                settings=self._settings,
+                settings=self.settings,
                 clock=self._clock,
                 crowded=self._hold_back,
-                counts=self._counts,
+                counts=self.counts,
+                key=self._key,
             )
         )
         self._readiness.working("kafka")
         return self._writer
 
-    async def _carry(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:
-        """Tick and watch until the connection ends, Kafka fails, or ``stop`` is set."""
-        self._counts.connections += 1
+    async def carry(
+        self,
+        link: MqttLink,
+        writer: LogWriter,
+        intake: Intake,
+        *,
+        until: asyncio.Task[None] | None = None,
+    ) -> None:
+        """Tick and watch; returns when ``until`` is done.
+
+        Raises:
+            IngestError: the connection has ended, or Kafka has failed.
+            _StopError: ``stop`` is set.
+        """
+        self.counts.connections += 1
         self._readiness.working("mqtt")
-        _log.info("carrying from MQTT to Kafka", mqtt=str(self._mqtt), kafka=str(self._kafka))
+        _log.info("carrying from MQTT to Kafka", mqtt=str(self.mqtt), kafka=str(self._kafka))
         loop = asyncio.get_running_loop()
         began = due = loop.time()
         stopped = loop.create_task(self._stop.wait())
         ends: set[asyncio.Future[Any]] = {stopped, link.closed, writer.failed}
+        ends |= {until} if until is not None else set()
         try:
             while not any(end.done() for end in ends):
                 self._beat(writer, intake)
-                due = max(due + self._settings.tick_s, loop.time())
+                due = max(due + self.settings.tick_s, loop.time())
                 await asyncio.wait(
                     ends, timeout=due - loop.time(), return_when=asyncio.FIRST_COMPLETED
                 )
         finally:
-            stopped.cancel()
-        if loop.time() - began > self._settings.reconnect_max_s:
+            for task in (stopped, until):
+                if task is not None and not task.done():
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+        if loop.time() - began > self.settings.reconnect_max_s:
             self._failures = 0  # what fails again at once is the same trouble, and said once
             self._told = ""
         if writer.failed.done():
-            self._counts.kafka_failures += 1
+            self.counts.kafka_failures += 1
             raise writer.failed.result()
         if link.closed.done():
             self._readiness.waiting("mqtt", "the connection was lost")
             raise link.closed.result() or MqttError("the MQTT connection was closed")
-        raise _StopError
+        if until is None or until.cancelled():
+            raise _StopError
+        until.result()
 
     def _beat(self, writer: LogWriter, intake: Intake) -> None:
         """What is done every second: a tick on each partition, and a look at Kafka's pace."""
-        counts = self._counts
-        counts.ticks += writer.tick()
-        counts.last_tick_us = self._clock.now_us()
+        counts = self.counts
+        if self.ticks:
+            counts.ticks += writer.tick()
+            counts.last_tick_us = self._clock.now_us()
         counts.outstanding = len(intake.acks)
         counts.backlog_bytes = writer.backlog.bytes
         oldest_s = writer.oldest_s
-        if oldest_s > self._settings.kafka_give_up_s:
+        if oldest_s > self.settings.kafka_give_up_s:
             writer.give_up(f"nothing for {oldest_s:.0f} s")
         elif oldest_s > _SLOW_S:
             self._readiness.waiting("kafka", "Kafka does not take records; MQTT is held back")
@@ -237,10 +277,10 @@ class _Bridge:
     async def _drain(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:
         """Bring what was received into Kafka, acknowledge it, and disconnect."""
         everything = False
-        if self._settings.leave_on_stop:
+        if self.settings.leave_on_stop:
             everything = await self._had_everything(link, writer, intake)
         link.stop_receiving()
-        settled = await writer.settle(self._settings.drain_s)
+        settled = await writer.settle(self.settings.drain_s)
         if not settled:
             _log.warning(
                 "Kafka did not take everything in time; the rest stays in the MQTT session",
@@ -249,10 +289,11 @@ class _Bridge:
         ended = everything and settled
         await link.disconnect(end_session=ended)
         if ended:
-            await self._give_up_id()
+            await self.give_up_id()
         _log.info("left MQTT", session_ended=ended)
 
-    async def _give_up_id(self) -> None:
+    async def give_up_id(self) -> None:
+        """Take the claim back; that it can't be is no error, but told."""
         try:
             await self._claim.release()
         except MqttError as exc:
@@ -261,20 +302,16 @@ class _Bridge:
     async def _had_everything(self, link: MqttLink, writer: LogWriter, intake: Intake) -> bool:
         """Unsubscribe and take what the broker still has; False where that takes too long."""
         try:
-            async with asyncio.timeout(self._settings.drain_s):
-                await link.unsubscribe([SHARED_FILTER, STATUS_FILTER])
-                messages = -1
-                while messages != self._counts.messages or intake.acks:
-                    messages = self._counts.messages
-                    writer.seal()
-                    await asyncio.sleep(_QUIET_S)
+            async with asyncio.timeout(self.settings.drain_s):
+                await unsubscribe_all(link)
+                await until_empty(link, writer, intake, self.counts)
         except (TimeoutError, MqttError) as exc:
             _log.warning("could not end the MQTT session; it is kept", why=str(exc) or "too slow")
             return False
         return not link.closed.done()
 
     def _options(self) -> MqttOptions:
-        settings = self._settings
+        settings = self.settings
         return MqttOptions(
             client_id=settings.client_id,
             clean_start=False,
@@ -301,16 +338,3 @@ class _Bridge:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-
-
-async def _subscribe(link: MqttLink) -> None:
-    # Retained statuses come once, by the ordinary subscription; other brokers than Mosquitto
-    # send none on a shared one.
-    await link.subscribe(
-        [SHARED_FILTER], subscription_id=SHARED_ID, retained=mqtt5.RetainHandling.SEND_NEVER
-    )
-    await link.subscribe(
-        [STATUS_FILTER],
-        subscription_id=ORDINARY_ID,
-        retained=mqtt5.RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS,
-    )

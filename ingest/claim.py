@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import mqtt5
 
@@ -18,6 +18,8 @@ from ingest.errors import MqttError, MqttRefusedError, SessionTakenOverError
 from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
 from schemas.connections import MqttConnection
 
+CLAIMS: Final = "qala/bridge/"
+"""Behind it stand client ids; `ingest.roster` has a level more there."""
 _ANSWER_TIMEOUT_S = 10.0
 _REFUSED = 128
 
@@ -30,7 +32,7 @@ class Claim:
         self._connection = connection
         self._client_id = client_id
         self._token = token.encode()
-        self._topic = f"qala/bridge/{client_id}"
+        self._topic = f"{CLAIMS}{client_id}"
         self._made = False
 
     async def assert_ours(self) -> None:

@@ -18,6 +18,7 @@ from schemas.deadletters import (
     HEADER_TOPIC,
     MAX_LETTER_BYTES,
 )
+from schemas.envelope import header
 
 Headers = list[tuple[str, bytes]]
 
@@ -29,7 +30,6 @@ def dead_letter(
 
     Bytes beyond `MAX_LETTER_BYTES` are cut; ``size`` and ``sha256`` are then those of the whole.
     """
-    body = rejection.body
     headers: Headers = [
         (HEADER_TOPIC, topic.encode()),
         (HEADER_RX, b"%d" % rx_us),
@@ -39,11 +39,35 @@ def dead_letter(
     ]
     if rejection.index is not None:
         headers.append((HEADER_INDEX, b"%d" % rejection.index))
+    body = rejection.body
     if len(body) > MAX_LETTER_BYTES:
-        headers.append((HEADER_SIZE, b"%d" % len(body)))
-        headers.append((HEADER_SHA256, hashlib.sha256(body).hexdigest().encode()))
+        headers += _whole(body)
         body = body[:MAX_LETTER_BYTES]
     if rejection.personal:
         headers.append((HEADER_SEALED, key.sealed.encode()))
         body = key.seal(body)
     return body, headers
+
+
+def shortened(value: bytes, headers: Headers, key: PersonKey) -> tuple[bytes, Headers] | None:
+    """A letter with half of its bytes, for a topic that takes no larger ones; None without any.
+
+    Raises:
+        SealError: it is sealed, and ``key`` is not what it was sealed with.
+    """
+    sealed = header(headers, HEADER_SEALED)
+    body = value if sealed is None else key.open(value, sealed)
+    if not body:
+        return None
+    known = any(name == HEADER_SIZE for name, _ in headers)
+    told = headers if known else [*headers, *_whole(body)]
+    body = body[: len(body) // 2]
+    return body if sealed is None else key.seal(body), told
+
+
+def _whole(body: bytes) -> Headers:
+    """What is told of bytes that are cut."""
+    return [
+        (HEADER_SIZE, b"%d" % len(body)),
+        (HEADER_SHA256, hashlib.sha256(body).hexdigest().encode()),
+    ]

@@ -59,6 +59,10 @@ class SessionTakenOverError(MqttError):
     retryable = False
 
 
+class AdoptionError(IngestError):
+    """A bridge's session can't be adopted, or not to its end."""
+
+
 class KafkaFailedError(IngestError):
     """Kafka has given up on records that were handed to it; they must be read again."""
 

@@ -10,10 +10,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from ingest.acks import AckQueue, Pending, settle
 from ingest.metrics import BridgeCounts
+from ingest.refusals import is_refusal
 from schemas.envelope import envelope_headers
 
 Headers = list[tuple[str, bytes]]
@@ -89,14 +91,22 @@ class Backlog:
 
 
 class Lane:
-    """Records in order, sent one after another, until each is acknowledged by Kafka."""
+    """Records in order, sent one after another, until each is acknowledged by Kafka.
+
+    After a record that Kafka refused the lane is ``held``: whatever becomes of those sent behind
+    it, they go again behind it (see `again`), so that the order stays.
+    """
 
     def __init__(self, send: Send, failed: Callable[[Exception], None], backlog: Backlog) -> None:
-        """Take how a record is sent, who hears when Kafka gives one up, and the common count."""
+        """Take how a record is sent, who hears when Kafka has not taken one, and the count."""
         self._backlog = backlog
         self._loop = asyncio.get_running_loop()
         self._send = send
         self._failed = failed
+        self.held = False
+        self._paused = False
+        self._flying = 0
+        self._landed = asyncio.Event()
         self._queue: deque[Record] = deque()
         self._unwritten: dict[Record, None] = {}
         self._wake = asyncio.Event()
@@ -124,24 +134,59 @@ class Lane:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
+    async def pause(self) -> None:
+        """Send no further record, and wait until it is known what became of those sent."""
+        self._paused = True
+        while self._flying:
+            self._landed.clear()
+            await self._landed.wait()
+
+    def resume(self) -> None:
+        """Send again."""
+        self._paused = self.held = False
+        self._wake.set()
+
+    async def again(self, place: Callable[[Record], Awaitable[object]]) -> None:
+        """While paused: `place` what was sent and is not in Kafka, one after another, in order."""
+        sent = len(self._unwritten) - len(self._queue)
+        for record in list(islice(self._unwritten, sent)):
+            await place(record)
+            self._written(record)
+
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue:
+            while self._queue and not self._paused:
                 record = self._queue.popleft()
+                self._flying += 1
                 try:
                     written = await self._send(record)
                 except Exception as exc:  # noqa: BLE001 - whatever it is, the record is not in Kafka
-                    self._failed(exc)
-                    return
-                written.add_done_callback(partial(self._done, record))
+                    self._land(record, exc)
+                else:
+                    written.add_done_callback(partial(self._done, record))
 
     def _done(self, record: Record, future: asyncio.Future[object]) -> None:
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
-        if error is not None:
-            self._failed(error if isinstance(error, Exception) else RuntimeError("cancelled"))
+        if error is not None and not isinstance(error, Exception):
+            error = RuntimeError("cancelled")
+        self._land(record, error)
+
+    def _land(self, record: Record, error: Exception | None) -> None:
+        self._flying -= 1
+        if not self._flying:
+            self._landed.set()
+        if self.held:
             return
+        if error is None:
+            self._written(record)
+            return
+        self._paused = True
+        self.held = is_refusal(error)
+        self._failed(error)
+
+    def _written(self, record: Record) -> None:
         del self._unwritten[record]
         self._backlog.remove(record.size)
         settle(record.members)
@@ -170,7 +215,7 @@ class Packer:
         self._bridge = bridge
         self._speed = speed
         self._linger_s = linger_s
-        self._limit = envelope_bytes
+        self.envelope_bytes = envelope_bytes
         self._lines: list[bytes] = []
         self._members: list[Pending] = []
         self._size = 0
@@ -187,7 +232,7 @@ class Packer:
         if not self._members and acks is not None:
             self._members.append(acks.pending())
         self._size += len(line)
-        if self._size >= self._limit:
+        if self._size >= self.envelope_bytes:
             self.seal()
 
     def seal(self) -> None:

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 class BridgeCounts(Collector):
     """Counters of one bridge. ``received`` = accepted + rejected, in readings and the like.
 
+    Of the accepted ones, ``refused`` are dead letters nevertheless: Kafka did not take them.
     Plain attributes, because a Prometheus counter costs as much as decoding a reading.
     """
 
@@ -23,6 +24,7 @@ class BridgeCounts(Collector):
         self.answers: Counter[str] = Counter(status=0, reply=0)
         self.rejected: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter(command=0, cleared_status=0, copy=0)
+        self.refused = 0
         self.unknown_fields = 0
         self.wrong_clocks = 0
         self.envelopes = 0
@@ -42,6 +44,7 @@ class BridgeCounts(Collector):
         yield _counter("received", "Readings, statuses, replies and what is none", received)
         yield _labelled("accepted", "Lines for the log", "what", accepted)
         yield _labelled("rejected", "Dead letters", "reason", self.rejected)
+        yield _counter("refused", "Accepted lines that Kafka refused: dead letters", self.refused)
         yield _labelled("ignored", "Messages that carry nothing for the log", "why", self.ignored)
         yield _counter("unknown_fields", "Fields taken off", self.unknown_fields)
         yield _counter("wrong_clocks", "Lines whose ts was not believed", self.wrong_clocks)

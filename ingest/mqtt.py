@@ -201,17 +201,21 @@ class MqttLink(asyncio.BufferedProtocol):
         check_codes("end of the subscription to", patterns, await self._ask(packet_id, packet))
 
     def pause_receiving(self) -> None:
-        """Leave what comes in the socket, so that the server holds it back (QoS 0, too)."""
-        self._paused = True
+        """Leave what comes in the socket, so that the server holds it back (QoS 0, too).
+
+        What was read from it already waits here: a callback may stop the packets behind its own.
+        """
+        self._paused = self._received.held = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_receiving(self) -> None:
-        """Take messages in again."""
-        self._paused = False
-        transport = self._transport
-        if self._gathering is None and transport is not None and not transport.is_closing():
-            transport.resume_reading()
+        """Take messages in again, first those that were held."""
+        self._paused = self._received.held = False
+        if self._received.kept:
+            self._loop.call_soon(self._go_on)
+        else:
+            self._read_again()
 
     def stop_receiving(self) -> None:
         """Drop every further PUBLISH unacknowledged; the server sends it again next time."""
@@ -309,12 +313,15 @@ class MqttLink(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Take in every whole packet that has come."""
         self._heard = True
+        self._take_in(nbytes)
+        if nbytes < _PLENTY and self._options.gather_s and self.connack.done():
+            self._gather()
+
+    def _take_in(self, nbytes: int) -> None:
         try:
             self._received.take(nbytes, self._on_publish or _drop, self._take)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it ends this link
             self.fail(exc)
-        if nbytes < _PLENTY and self._options.gather_s and self.connack.done():
-            self._gather()
 
     def _gather(self) -> None:
         """Leave what comes next in the socket for a moment, to take it together."""
@@ -323,10 +330,20 @@ class MqttLink(asyncio.BufferedProtocol):
             transport.pause_reading()
             self._gathering = self._loop.call_later(self._options.gather_s, self._look_again)
 
+    def _go_on(self) -> None:
+        if not self._paused and not self.closed.done():
+            self._take_in(0)
+        self._read_again()
+
     def _look_again(self) -> None:
         self._gathering = None
-        if not self._paused:
-            self.resume_receiving()
+        self._read_again()
+
+    def _read_again(self) -> None:
+        transport = self._transport
+        waits = self._paused or self._gathering is not None
+        if not waits and transport is not None and not transport.is_closing():
+            transport.resume_reading()
 
     def _take(self, packet: mqtt5.Packet) -> None:
         if isinstance(packet, mqtt5.PubAckPacket):

@@ -9,6 +9,7 @@ import mqtt5
 
 from ingest.errors import MqttError, MqttRefusedError, SessionTakenOverError
 
+TOGETHER_BYTES: Final = 16 * 1024
 READ_BYTES: Final = 256 * 1024
 _REFUSED: Final = 128
 _CONTINUED: Final = 0x80
@@ -22,13 +23,15 @@ _OF_USER: Final = frozenset({134, 135})
 class PacketBuffer:
     """The receive buffer of one connection: bytes in, whole packets out.
 
-    The socket writes into `free`; `take` hands out what is whole and keeps the rest.
+    The socket writes into `free`; `take` hands out what is whole and keeps the rest. While it is
+    ``held``, which a callback may set, it hands out nothing; ``kept`` says that some is left.
     """
 
     def __init__(self) -> None:
         """Begin empty, with room for one read."""
         self._view = memoryview(bytearray(READ_BYTES))
         self._end = 0
+        self.held = self.kept = False
 
     @property
     def free(self) -> memoryview:
@@ -43,7 +46,8 @@ class PacketBuffer:
     ) -> None:
         """Hand out every packet that is whole now that ``nbytes`` more are in `free`, in order.
 
-        PUBLISH packets without another between them are handed out together.
+        PUBLISH packets without another between them are handed out together, up to 16 KiB at a
+        time: a callback may set ``held`` after each time.
 
         Raises:
             MqttError: the bytes are not MQTT 5.
@@ -54,7 +58,8 @@ class PacketBuffer:
         read = mqtt5.read
         publish_packet = mqtt5.PublishPacket
         published: list[mqtt5.PublishPacket] = []
-        while start < end:
+        full = TOGETHER_BYTES
+        while start < end and not self.held:
             try:
                 packet, size = read(view[start:end])
             except IndexError:  # not whole yet
@@ -62,36 +67,48 @@ class PacketBuffer:
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as exc:  # it panics, a BaseException, where text is not UTF-8
-                if published:
-                    on_publish(published)
+                _hand_out(published, on_publish)
                 raise MqttError("the MQTT broker sent a malformed packet") from exc
             start += size
-            if type(packet) is publish_packet:
-                published.append(packet)
+            if type(packet) is not publish_packet:
+                _hand_out(published, on_publish)
+                on_other(packet)
                 continue
-            if published:
-                on_publish(published)
-                published = []
-            on_other(packet)
-        if published:
-            on_publish(published)
+            published.append(packet)
+            if start >= full:
+                _hand_out(published, on_publish)
+                full = start + TOGETHER_BYTES
+        _hand_out(published, on_publish)
         self._keep(start, end)
 
     def _keep(self, start: int, end: int) -> None:
         """Move the unread rest to the front, of a larger buffer where its packet needs one."""
         rest = bytes(self._view[start:end])
         self._end = len(rest)
+        self.kept = self.held and self._end > 0
         if not rest:
             return
         size = packet_size(rest)
-        if size is not None and size <= len(rest):
-            raise MqttError("the MQTT broker sent a malformed packet")
         room = len(self._view)
-        # no more than doubled: a packet's size is a promise until its bytes come
-        needed = min(max(size or 0, READ_BYTES), room if len(rest) < room else 2 * room)
+        if self.held:
+            needed = len(rest) + READ_BYTES
+        elif size is not None and size <= len(rest):
+            raise MqttError("the MQTT broker sent a malformed packet")
+        else:
+            # no more than doubled: a packet's size is a promise until its bytes come
+            needed = min(max(size or 0, READ_BYTES), room if len(rest) < room else 2 * room)
         if needed != room:
             self._view = memoryview(bytearray(needed))
         self._view[: len(rest)] = rest
+
+
+def _hand_out(
+    published: list[mqtt5.PublishPacket],
+    on_publish: Callable[[Sequence[mqtt5.PublishPacket]], None],
+) -> None:
+    if published:
+        on_publish(published[:])
+        published.clear()
 
 
 def packet_size(data: bytes) -> int | None:

@@ -28,6 +28,8 @@ _MIN_CHARS: Final = 32
 _MIN_DISTINCT: Final = 8
 _PSEUDONYM_CHARS: Final = 32
 _NONCE_BYTES: Final = 12
+SEAL_BYTES: Final = _NONCE_BYTES + 16
+"""What sealing adds: the nonce, and the tag of AES-GCM."""
 _SCHEME: Final = "v1"
 _MADE: Final = "write 32 or more random characters, such as those of: openssl rand -hex 32"
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from ingest.acks import AckQueue
+from ingest.careful import Careful
 from ingest.errors import KafkaFailedError, KafkaRefusedError, KafkaTopicError
+from ingest.kafka_producer import start_producer, stop_producer
 from ingest.lanes import Backlog, Headers, Lane, Packer, Record
 from ingest.metrics import BridgeCounts
+from ingest.persons import PersonKey
+from ingest.refusals import is_refusal
 from ingest.settings import BridgeSettings
 from schemas.clock import Clock
 from schemas.connections import KafkaConnection
@@ -21,11 +25,21 @@ from schemas.errors import ServerAccessError
 from schemas.kafka_access import knock
 from schemas.topics import DEAD_LETTERS, TELEMETRY
 
-_BATCH_BYTES = 900_000
+BATCH_BYTES = 900_000
 """Below the broker's usual 1 MiB for a batch, with one dead letter of the largest size in it."""
-_REQUEST_BYTES = 1_500_000
+_SMALL_BATCH_BYTES = 16_384
+"""So little together is never the trouble of a topic that takes readings."""
 _TOPIC_TIMEOUT_S = 5.0
-_CLOSE_TIMEOUT_S = 3.0
+
+
+class Start(Protocol):
+    """Starts a producer with batches of so many bytes."""
+
+    async def __call__(self, batch_bytes: int, *, idempotent: bool) -> AIOKafkaProducer:
+        """As `start_producer`."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 class LogWriter:
@@ -41,20 +55,33 @@ class LogWriter:
         producer: AIOKafkaProducer,
         partitions: int,
         *,
+        start: Start,
         settings: BridgeSettings,
         clock: Clock,
         crowded: Callable[[bool], None],
         counts: BridgeCounts,
+        key: PersonKey,
     ) -> None:
-        """Take a started producer; ``crowded`` hears when the backlog passes its limit."""
+        """Take a started producer, and how others are started.
+
+        ``crowded`` hears when the backlog passes its limit.
+        """
         self._loop = asyncio.get_running_loop()
         self._producer = producer
+        self._start = start
+        self._careful: asyncio.Task[None] | None = None
+        self._batch_bytes = BATCH_BYTES
+        self._settings = settings
+        self._counts = counts
+        self._key = key
         self._clock = clock
         self._stamped = [0] * partitions
         self.partitions = partitions
         self.failed: asyncio.Future[KafkaFailedError] = self._loop.create_future()
         self.backlog = Backlog(settings.backlog_bytes, crowded)
-        self._lanes = [Lane(self._send, self._fail, self.backlog) for _ in range(partitions + 1)]
+        self._lanes = [
+            Lane(self._send, self._lane_failed, self.backlog) for _ in range(partitions + 1)
+        ]
         self.packers = [
             Packer(
                 lane,
@@ -111,9 +138,12 @@ class LogWriter:
     async def close(self) -> None:
         """Drop what is not in Kafka yet, and close the connections; nothing more is sent."""
         self.backlog.mute()
+        if self._careful is not None:
+            self._careful.cancel()
+            await asyncio.gather(self._careful, return_exceptions=True)
         for lane in self._lanes:
             await lane.close()
-        await _close(self._producer)
+        await stop_producer(self._producer)
 
     async def _send(self, record: Record) -> asyncio.Future[object]:
         stamp = None
@@ -129,7 +159,54 @@ class LogWriter:
         )
         return written
 
+    def _lane_failed(self, error: Exception) -> None:
+        if not is_refusal(error):
+            self._fail(error)
+        elif self._careful is None or self._careful.done():
+            self._careful = self._loop.create_task(self._place_refused(error))
+
+    async def _place_refused(self, why: Exception) -> None:
+        """Bring in one by one what was sent on the lanes that are held, then go on as before.
+
+        A refusal leaves a hole in the sequence of the idempotent producer, so that Kafka takes
+        nothing more of it: another one takes its place.
+        """
+        careful = Careful(self._deliver, bridge=self._settings.id, key=self._key)
+        try:
+            for lane in self._lanes:
+                await lane.pause()
+            await self._replace_producer(idempotent=False)
+            for lane in self._lanes:
+                await lane.again(careful.place)
+            if not careful.letters:  # no line was at fault, so it was too much together
+                self._batch_bytes = max(self._batch_bytes // 2, _SMALL_BATCH_BYTES)
+            await self._replace_producer(idempotent=True)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the records are not in Kafka
+            self._fail(exc)
+            return
+        finally:
+            self._counts.refused += careful.letters
+        _log.warning(
+            "Kafka refused records; they were brought in one by one",
+            why=type(why).__name__,
+            dead_letters=careful.letters,
+            batch_bytes=self._batch_bytes,
+        )
+        for packer in self.packers:
+            packer.envelope_bytes = min(packer.envelope_bytes, self._batch_bytes)
+        for lane in self._lanes:
+            lane.resume()
+
+    async def _replace_producer(self, *, idempotent: bool) -> None:
+        await stop_producer(self._producer)
+        self._producer = await self._start(self._batch_bytes, idempotent=idempotent)
+
+    async def _deliver(self, record: Record) -> None:
+        await (await self._send(record))
+
     def _fail(self, error: Exception) -> None:
+        if isinstance(error, KafkaFailedError) and not self.failed.done():
+            self.failed.set_result(error)
         self.give_up(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
@@ -140,8 +217,9 @@ async def open_writer(
     clock: Clock,
     crowded: Callable[[bool], None],
     counts: BridgeCounts,
+    key: PersonKey,
 ) -> LogWriter:
-    """Connect to Kafka and find the topics.
+    """Connect to Kafka and find the topics; ``key`` seals what may hold a person's id.
 
     Raises:
         KafkaRefusedError: Kafka, or its certificate, does not let us in.
@@ -152,21 +230,17 @@ async def open_writer(
         await knock(kafka, topics=(TELEMETRY, DEAD_LETTERS))
     except ServerAccessError as exc:
         raise (KafkaFailedError if exc.retryable else KafkaRefusedError)(str(exc)) from exc
-    producer = AIOKafkaProducer(
-        **kafka.client_args(),
-        client_id=settings.client_id,
-        enable_idempotence=True,
-        acks="all",
-        compression_type="zstd",
-        max_batch_size=_BATCH_BYTES,
-        max_request_size=_REQUEST_BYTES,
-        request_timeout_ms=settings.kafka_request_timeout_ms,
-    )
+
+    async def start(batch_bytes: int, *, idempotent: bool) -> AIOKafkaProducer:
+        return await start_producer(kafka, settings, batch_bytes=batch_bytes, idempotent=idempotent)
+
+    producer = None
     try:
-        await producer.start()
+        producer = await start(BATCH_BYTES, idempotent=True)
         partitions = await _partitions(producer)
     except BaseException as exc:
-        await _close(producer)
+        if producer is not None:
+            await stop_producer(producer)
         if isinstance(exc, KafkaError | OSError):
             raise KafkaFailedError(
                 f"Kafka at {kafka} cannot be reached ({type(exc).__name__}); is it running, and "
@@ -174,7 +248,14 @@ async def open_writer(
             ) from exc
         raise
     return LogWriter(
-        producer, partitions, settings=settings, clock=clock, crowded=crowded, counts=counts
+        producer,
+        partitions,
+        start=start,
+        settings=settings,
+        clock=clock,
+        crowded=crowded,
+        counts=counts,
+        key=key,
     )
 
 
@@ -194,39 +275,3 @@ async def _partitions(producer: AIOKafkaProducer) -> int:
             f"{counts[DEAD_LETTERS]} partitions; they must have the same number: see qala doctor"
         )
     return counts[TELEMETRY]
-
-
-async def _close(producer: AIOKafkaProducer) -> None:
-    """Stop a producer that may hold records it can't deliver: it would wait for them for ever.
-
-    Nothing of it is left, or it would send them later, beside the next one's.
-    """
-    stopping = asyncio.get_running_loop().create_task(producer.stop())
-    await asyncio.wait({stopping}, timeout=_CLOSE_TIMEOUT_S)
-    if not stopping.done():
-        stopping.cancel()
-        tasks = _tasks_of(producer)
-        for task in tasks:
-            task.cancel()
-        # not close: that first sends what is buffered
-        for connection in producer.client._conns.values():  # noqa: SLF001 - no public way to abort
-            if connection._writer is not None:  # noqa: SLF001
-                connection._writer.transport.abort()  # noqa: SLF001
-        await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.gather(stopping, return_exceptions=True)
-    with contextlib.suppress(KafkaError, OSError):
-        await producer.client.close()
-
-
-def _tasks_of(producer: AIOKafkaProducer) -> list[asyncio.Task[Any]]:
-    """What a producer still does: its sender, each request of that, and a flush.
-
-    The producer has no list of its requests, so they are known by whose coroutine they run.
-    """
-    owners = (producer._sender, producer._message_accumulator)  # noqa: SLF001 - as it says above
-    tasks = []
-    for task in asyncio.all_tasks():
-        frame = getattr(task.get_coro(), "cr_frame", None)
-        if frame is not None and any(frame.f_locals.get("self") is owner for owner in owners):
-            tasks.append(task)
-    return tasks

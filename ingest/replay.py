@@ -80,6 +80,9 @@ class _NoKey(PersonKey):
     def pseudonym(self, person: str) -> str:  # noqa: ARG002 - the name is the base's
         raise SealError(_NEEDS_KEY)
 
+    def open(self, sealed: bytes, header: str) -> bytes:  # noqa: ARG002 - the names are the base's
+        raise SealError(_NEEDS_KEY)
+
     def seal(self, plain: bytes) -> bytes:  # noqa: ARG002 - the name is the base's
         raise SealError(_NEEDS_KEY)
 
@@ -216,6 +219,7 @@ async def open_replay(
         clock=clock,
         crowded=lambda _: None,
         counts=BridgeCounts(),
+        key=key or _NoKey(),
     )
     try:
         yield Replay(writer, key, timeout_s)

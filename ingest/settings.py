@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+CLIENT_PREFIX: Final = "qala-bridge-"
 _DAY_S = 86_400
 
 
@@ -59,4 +60,4 @@ class BridgeSettings(BaseModel):
     @property
     def client_id(self) -> str:
         """Name of the MQTT session."""
-        return f"qala-bridge-{self.id}"
+        return f"{CLIENT_PREFIX}{self.id}"

@@ -53,6 +53,7 @@ class Reason(StrEnum):
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     OUT_OF_RANGE = "out_of_range"
+    REFUSED_BY_KAFKA = "refused_by_kafka"
     NOT_FOLDED = "not_folded"
     REFUSED_BY_INFLUXDB = "refused_by_influxdb"
     NOT_A_RECORD = "not_a_record"
@@ -73,6 +74,7 @@ EXPLAINED: Final[dict[Reason, str]] = {
     Reason.MISSING_FIELD: "a field that is not optional is missing",
     Reason.WRONG_TYPE: "a field has the wrong JSON type",
     Reason.OUT_OF_RANGE: "a value is outside its accepted range or list",
+    Reason.REFUSED_BY_KAFKA: "Kafka refuses this line for good; it is too large for the topic",
     Reason.NOT_FOLDED: "the stream processor could not take this line in",
     Reason.REFUSED_BY_INFLUXDB: "InfluxDB refused this line",
     Reason.NOT_A_RECORD: "a Kafka record does not have the shape of its topic",

@@ -13,6 +13,7 @@ class Readiness:
     def __init__(self, *starting: str) -> None:
         """Begin unready, waiting for each part named in ``starting``."""
         self._reasons: dict[str, str] = dict.fromkeys(starting, "starting")
+        self._notes: dict[str, str] = {}
 
     @property
     def ready(self) -> bool:
@@ -31,3 +32,15 @@ class Readiness:
     def working(self, part: str) -> None:
         """``part`` does its work."""
         self._reasons.pop(part, None)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What whoever looks after the stage should know, by subject; it is ready all the same."""
+        return dict(self._notes)
+
+    def note(self, subject: str, text: str | None) -> None:
+        """Say ``text`` (one sentence, no secrets) of ``subject``; None takes it back."""
+        if text is None:
+            self._notes.pop(subject, None)
+        else:
+            self._notes[subject] = text

@@ -69,6 +69,20 @@ def refuse_second_bridge(data: Path, identity: str) -> None:
         )
 
 
+def refuse_adoption(data: Path, identity: str) -> None:
+    """Let nobody adopt a bridge that runs on the same data folder.
+
+    Raises:
+        BridgeRunsError: one with this id lives; says its pid, and what to do.
+    """
+    other = living_bridge(run_folder(data), identity)
+    if other is not None:
+        raise BridgeRunsError(
+            f"bridge '{identity}' runs on {data} (pid {other.process.pid}), so nothing of it is "
+            "left to be adopted; stop it first"
+        )
+
+
 def run_stage(
     work: Work[ResultT], *, data: Path, stage: str, name: str, identity: str | None = None
 ) -> ResultT:

@@ -22,7 +22,7 @@ from infra.dlq.topic import LetterTopic, open_letters
 from infra.errors import LookupFailedError
 from infra.settings import Settings
 from infra.words import age_words, utc_words
-from schemas.deadletters import EXPLAINED, MAX_LETTER_BYTES, Reason
+from schemas.deadletters import EXPLAINED, Reason
 
 _TOPIC_CHARS_SHOWN: Final = 1000
 
@@ -107,7 +107,7 @@ def _facts(
 
 
 def _cut(letter: Letter) -> list[tuple[str, Text]]:
-    told = f"only its first {MAX_LETTER_BYTES} of {letter.whole_size} bytes are kept"
+    told = f"only its first {letter.kept} of {letter.whole_size} bytes are kept"
     return [("cut", Text(told)), ("sha256", Text(f"{safe(letter.sha256 or '?')} of the whole"))]
 
 

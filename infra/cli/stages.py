@@ -34,6 +34,15 @@ def bridge(
             "under this id.",
         ),
     ] = False,
+    adopt: Annotated[
+        str | None,
+        typer.Option(
+            "--adopt",
+            metavar="ID",
+            help="Bring what waits at the broker for a bridge that will not come back into Kafka, "
+            "end its session, and stop. Not while that bridge lives.",
+        ),
+    ] = None,
     clock: Clock = None,
     data: Data = None,
 ) -> None:
@@ -41,28 +50,33 @@ def bridge(
 
     Acknowledges a reading to the broker when it is in Kafka. Ctrl-C drains first, then stops.
     While it is away, the broker keeps its share of the messages waiting for it (up to 7 days),
-    also where other bridges run; `--leave` gives its share up.
+    also where other bridges run; `--leave` gives its share up, and `--adopt` that of one that
+    is gone.
 
     **Examples**
 
     - `qala bridge`
     - `qala bridge --id north` — a second bridge beside the first; they share the work
     - `qala bridge --id north --leave` — one for this afternoon only
+    - `qala bridge --adopt north` — north's machine is gone; take over what waits for it
     - `qala bridge --clock now,60` — receive times run 60 times as fast
     """
     import ingest
-    from infra.cli.host import process_name, refuse_second_bridge, run_stage
+    from infra.cli.host import process_name, refuse_adoption, refuse_second_bridge, run_stage
     from infra.settings import load_settings
     from ingest.persons import load_person_key
     from schemas.clock import parse_clock
 
+    if adopt is not None and (identity is not None or leave):
+        raise typer.BadParameter("--adopt names the bridge itself; leave --id and --leave out")
     settings = load_settings(data=data)
-    chosen = settings.stage("bridge", id=identity, leave_on_stop=leave or None)
-    refuse_second_bridge(settings.data, chosen.id)
+    chosen = settings.stage("bridge", id=adopt or identity, leave_on_stop=leave or None)
+    (refuse_second_bridge if adopt is None else refuse_adoption)(settings.data, chosen.id)
     name = process_name(settings.data, "bridge")
     secret = settings.person.key
-    run_stage(
-        lambda readiness, registry, stop: ingest.run_bridge(
+    run = ingest.run_bridge if adopt is None else ingest.run_adoption
+    drained = run_stage(
+        lambda readiness, registry, stop: run(
             chosen,
             mqtt=settings.mqtt,
             kafka=settings.kafka,
@@ -77,6 +91,11 @@ def bridge(
         name=name,
         identity=chosen.id,
     )
+    if drained is not None:
+        typer.echo(
+            f"bridge {chosen.id} is adopted: {drained} messages that waited for it are in Kafka, "
+            "and the broker keeps nothing for it any more"
+        )
 
 
 @sink.command("influx")

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from infra.dlq.errors import RefError
+from ingest.persons import SEAL_BYTES
 from schemas import deadletters
 from schemas.envelope import header
 from schemas.topics import MQTT_ROOT
@@ -83,6 +84,11 @@ class Letter(Struct):
         if not self.marks:
             return "open"
         return "refused again" if self.marks[-1].refused else "replayed"
+
+    @property
+    def kept(self) -> int:
+        """Bytes of the input that are kept: all, where ``whole_size`` doesn't say more."""
+        return self.size - (0 if self.sealed is None else SEAL_BYTES)
 
     @property
     def from_device(self) -> bool:

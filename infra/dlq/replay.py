@@ -25,7 +25,7 @@ from ingest.errors import SealError
 from ingest.persons import PersonKey
 from ingest.replay import Message, Replay, Taken, Trial, open_replay
 from schemas.connections import KafkaConnection
-from schemas.deadletters import HEADER_REASON, HEADER_RX, HEADER_TOPIC, MAX_LETTER_BYTES
+from schemas.deadletters import HEADER_REASON, HEADER_RX, HEADER_TOPIC
 
 REPLAYED: Final = "replayed"
 REFUSED: Final = "refused again"
@@ -210,9 +210,9 @@ def _message(attempt: _Try, key: PersonKey | None) -> Message:
             "it an MQTT topic to send it as a device's message"
         )
     body = opened(letter, attempt.payload, key) if attempt.sealed else attempt.payload
-    if letter.whole_size is not None and len(body) == MAX_LETTER_BYTES:
+    if letter.whole_size is not None and len(body) == letter.kept:
         raise DeadLetterError(
-            f"only the first {MAX_LETTER_BYTES} of its {letter.whole_size} bytes are kept; put "
+            f"only the first {letter.kept} of its {letter.whole_size} bytes are kept; put "
             "the whole into an exported file, or let the device send it again"
         )
     return Message(str(letter.ref), attempt.topic, body, letter.rx_us)

@@ -14,8 +14,8 @@ from infra.doctor.ask_mqtt import RETAINED, STORED, BrokerSeen
 from infra.doctor.finding import Away, Finding, Findings
 from infra.doctor.watch_log import RECENT_MS, LogWatched
 from infra.words import count_words
+from ingest.settings import CLIENT_PREFIX
 
-CLIENT_PREFIX: Final = "qala-bridge-"
 MANY_WAITING: Final = 1000
 
 
@@ -56,8 +56,8 @@ def _absent(found: Findings, broker: BrokerSeen, absent: set[str]) -> None:
         found.problem(
             f"bridge {bridge}",
             f"it is away, and the broker keeps its share of the messages for it: {queue}",
-            f"start it again: {start}; where it shall not come back, let `qala bridge --id "
-            f"{bridge} --leave` catch up and stop it: it then gives up its share",
+            f"start it again: {start}; where it shall not come back, `qala bridge --adopt "
+            f"{bridge}` brings what waits into Kafka and gives up its share",
         )
 
 

@@ -21,7 +21,11 @@ KEY_FIGURES: Final[dict[str, KeyFigures]] = {
     "bridge": KeyFigures(
         "qala_bridge_received_total",
         "qala_bridge_outstanding",
-        ("qala_bridge_rejected_total", "qala_bridge_kafka_failures_total"),
+        (
+            "qala_bridge_rejected_total",
+            "qala_bridge_refused_total",
+            "qala_bridge_kafka_failures_total",
+        ),
     ),
     "streams": KeyFigures(
         "qala_streams_lines_total", "qala_streams_lag_records", ("qala_streams_rejected_total",)

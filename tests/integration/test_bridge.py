@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+import time
 
 import pytest
-import pytest_asyncio
 
 from infra.provision import provision_kafka
-from infra.servers import ServerPorts, native_servers
 from ingest import SessionTakenOverError
-from schemas.clock import SimulatedClock
-from schemas.connections import KafkaConnection, MqttConnection
+from schemas.clock import RealClock, SimulatedClock
 from schemas.topics import TELEMETRY, partition_of
 from tests.support.bridges import (
     KEY,
@@ -23,33 +20,11 @@ from tests.support.bridges import (
     now_ms,
     reading_log,
 )
-from tests.support.servers import RunningServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PERSON = "marked-person-4711"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningServer]:
-    """A Mosquitto of this module's own: a session left behind would take its share."""
-    servers = native_servers(tmp_path_factory.mktemp("bridge"), ServerPorts.free())
-    running = RunningServer(servers[0])
-    await running.start()
-    yield running
-    await running.stop()
-
-
-@pytest.fixture(scope="module")
-def mqtt(broker: RunningServer) -> MqttConnection:
-    return ServerPorts(mqtt=broker.port).mqtt_connection()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def log_servers(kafka_connection: KafkaConnection) -> KafkaConnection:
-    await provision_kafka(kafka_connection, partitions=8, simulated_clock=False)
-    return kafka_connection
 
 
 def head(seq: int, kind: str) -> dict[str, object]:
@@ -250,6 +225,26 @@ async def test_simulated_clock_stamps_records_in_order_and_says_its_speed(
         ]
         assert stamps == sorted(stamps)
         assert 0 <= stamps[0] - start_us // 1000 < 3_600_000
+
+
+async def test_receive_times_never_run_backwards_when_the_machines_clock_steps_back(
+    mqtt, log_servers
+) -> None:
+    wall_ns = [time.time_ns()]
+    async with (
+        bridging(mqtt, log_servers, RealClock(wall_ns=lambda: wall_ns[0]), id="steps"),
+        device(mqtt) as sender,
+        reading_log(log_servers) as log,
+    ):
+        begin_us = wall_ns[0] // 1000
+        for seq, step_s in enumerate((0, 1, -3600, 1, 3600, 1)):
+            wall_ns[0] += step_s * 1_000_000_000
+            sender.send("steps", "ionizer", "d-1", air(seq))
+            lines = await log.lines_of("steps", seq + 1)
+    passed_s = [(line.rx - begin_us) / 1e6 for line in lines]
+    assert passed_s == [0, 1, 1, 1, 2, 3]
+    # nor does the step make a right clock look wrong
+    assert all(line.at is None for line in lines)
 
 
 async def test_a_later_bridge_with_the_same_id_ends_the_older_one(mqtt, log_servers) -> None:

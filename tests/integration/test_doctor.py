@@ -11,11 +11,13 @@ import itertools
 import json
 import os
 import pwd
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -33,12 +35,13 @@ from infra.native.mosquitto import answers_connect
 from infra.provision import partition_counts, provision_influx, provision_kafka
 from infra.servers import ServerPorts, native_servers
 from infra.settings import Settings
+from infra.supervisor.records import read_probes, run_folder
 from schemas.clock import RealClock
 from schemas.connections import InfluxConnection, MqttConnection
 from schemas.topics import ALL_TOPICS, COMMANDS, partition_of
 from tests.support.bridges import bridging, device
 from tests.support.servers import RunningServer, query
-from tests.support.stack import QALA, Stack, StageProcess
+from tests.support.stack import QALA, Stack
 from tests.support.waiting import eventually
 
 PARTITIONS = 2
@@ -260,10 +263,27 @@ async def test_an_absent_bridge_is_named_with_what_waits_for_it(city: Stack):
     assert absent.state == "problem"
     assert absent.what.startswith("it is away")
     assert "`qala bridge --id north`" in str(absent.mend)
-    assert "`qala bridge --id north --leave`" in str(absent.mend)
+    assert "`qala bridge --adopt north`" in str(absent.mend)
 
-    # the mend mends: it drains its queue, and with --leave it is not missed any more
-    await _left(await city.run("bridge", "--id", "north", "--leave", name="bridge-north-again"))
+    # so do the other bridges, and stay ready
+    (bridge,) = (stage for stage in city.stages if stage.name == "bridge")
+    (probe,) = (p for p in read_probes(run_folder(city.data)) if p.process.pid == bridge.pid)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{probe.port}/ready") as answer,
+    ):
+        said = await answer.json()
+    assert (answer.status, said["ready"], said["reasons"]) == (200, True, {})
+    assert "qala bridge --adopt north" in said["notes"]["bridge north"]
+
+    # the mend mends: what waits is drained, and it is not missed any more
+    adoption = await city.run("bridge", "--adopt", "north", name="adoption")
+    async with asyncio.timeout(60):
+        assert await adoption.process.wait() == 0, adoption.output()
+    last = adoption.output().splitlines()[-1]
+    told = re.fullmatch(r"bridge north is adopted: (\d+) messages .*", last)
+    assert told is not None, last
+    assert int(told[1]) >= 150
     seen = await ask_mqtt(city.mqtt_connection, session_expiry_s=WEEK_S)
     assert isinstance(seen, BrokerSeen)
     assert seen.claims == ("qala-bridge-1",)
@@ -279,14 +299,11 @@ async def _bridges(stack: Stack) -> dict[str, str]:
     return {f.check: f.state for f in found if f.part == "bridges"}
 
 
-async def _left(bridge: StageProcess) -> None:
-    async def carrying() -> bool:
-        assert bridge.running, bridge.died()
-        return "carrying from MQTT to Kafka" in bridge.output()
-
-    await eventually(carrying)
-    assert await bridge.stop() == 0, bridge.output()
-    assert '"session_ended": true' in bridge.output()
+async def test_a_bridge_that_runs_here_is_not_adopted(city: Stack):
+    adoption = await city.run("bridge", "--adopt", "1", name="adoption-of-1")
+    async with asyncio.timeout(60):
+        assert await adoption.process.wait() == 1
+    assert "bridge '1' runs on" in adoption.output().splitlines()[-1]
 
 
 async def test_a_stage_that_waits_or_was_killed_is_named(city: Stack):

@@ -16,8 +16,11 @@ from typing import Any
 import pytest
 
 from infra.native import PortInUseError, check_port_free, free_port
+from infra.servers import ServerPorts
 from infra.supervisor.identity import Identity
 from infra.supervisor.records import read_processes, run_folder
+from schemas.topics import TELEMETRY
+from tests.support.bridges import device, now_ms, reading_log
 from tests.support.waiting import eventually
 
 PORTS = (1883, 8086, 9092)
@@ -139,6 +142,41 @@ async def test_up_makes_everything_ready_keeps_it_so_and_leaves_nothing(tmp_path
         assert len(stopped) == len(NAMES)
     assert [name for name, process in children.items() if process.alive()] == []
     assert await shown(tmp_path) == []
+
+
+async def test_a_killed_bridge_comes_back_with_its_id_and_has_what_waited(tmp_path: Path) -> None:
+    offset = free_offset()
+    ports = ServerPorts(mqtt=1883 + offset, kafka=9092 + offset)
+    words = ("up", "--no-simulator", "--bridges", "2", "--port-offset", str(offset))
+    async with qala(tmp_path, *words) as up:
+        await everything_ready(up)
+        (victim,) = (p for p in await shown(tmp_path) if p["name"] == "bridge-2")
+        async with (
+            device(ports.mqtt_connection()) as sender,
+            reading_log(ports.kafka_connection()) as log,
+        ):
+            os.kill(victim["pid"], signal.SIGKILL)
+            for seq in range(2000):
+                reading = {"type": "air", "ts": now_ms(), "boot": 1, "seq": seq}
+                sender.send("killed", "ionizer", "d-1", reading | {"efficiency_pct": 50})
+            await sender.all_acknowledged()
+            lines = await log.lines_of("killed", 2000, timeout_s=60)
+            assert {line.reading.seq for line in lines} == set(range(2000))
+            bridges = {
+                dict(record.headers)["bridge"]
+                for record in log.records[TELEMETRY]
+                if b'"killed"' in record.value
+            }
+            assert bridges == {b"1", b"2"}
+
+        async def back() -> bool:
+            (bridge,) = (p for p in await shown(tmp_path) if p["name"] == "bridge-2")
+            return bridge["state"] == "ready" and bridge["restarts"] == 1
+
+        await eventually(back, timeout_s=60)
+        up.send_signal(signal.SIGTERM)
+        _, err = await up.communicate()
+        assert (up.returncode, err) == (0, b"")
 
 
 async def test_up_by_itself_shows_a_simulated_city(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def _env() -> dict[str, str]:
 @pytest.mark.parametrize(
     "command",
     [
-        "nonsense", "bridge --clock 3", "dlq show nowhere", "dlq list --reason nonsense",
+        "nonsense", "bridge --clock 3", "bridge --adopt north --id 1", "bridge --adopt x --leave",
+        "dlq show nowhere", "dlq list --reason nonsense",
         "dlq list --since yesterday", "dlq export", "dlq replay", "dlq replay 3/1 --since 2h",
         "simulate --faults nonsense", "up --port-offset -1", "devices list --state lost", "verify",
     ],
@@ -351,11 +352,13 @@ async def test_a_probe_serves_metrics_and_says_503_with_reasons_until_ready(
             assert answer.status == 503
             assert await answer.json() == {
                 "ready": False, "reasons": {"mqtt": "starting"}, "stage": "bridge", "id": "2",
-                "pid": os.getpid(),
+                "pid": os.getpid(), "notes": {},
             }  # fmt: skip
         readiness.working("mqtt")
+        readiness.note("bridge north", "it is away")
         async with session.get(f"{url}/ready") as answer:
             assert answer.status == 200
+            assert (await answer.json())["notes"] == {"bridge north": "it is away"}
         async with session.get(f"{url}/metrics") as answer:
             figures = flatten(await answer.text())
     assert figures["qala_bridge_received_total"] == 3

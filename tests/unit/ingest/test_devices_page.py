@@ -45,7 +45,12 @@ def _sent() -> list[tuple[DeviceTopic, dict[str, Any]]]:
 
 SENT = _sent()
 READINGS = [payload for _, payload in SENT if "type" in payload]
-NOT_OF_DEVICES = {Reason.NOT_FOLDED, Reason.REFUSED_BY_INFLUXDB, Reason.NOT_A_RECORD}
+NOT_OF_DEVICES = {
+    Reason.REFUSED_BY_KAFKA,
+    Reason.NOT_FOLDED,
+    Reason.REFUSED_BY_INFLUXDB,
+    Reason.NOT_A_RECORD,
+}
 
 
 def taken(topic: DeviceTopic, payload: str, rx_us: int) -> list[Line]:

@@ -1,11 +1,13 @@
 """How a link looks into its socket: with little there, it waits a moment for more."""
 
 import asyncio
+from collections.abc import Sequence
 
 import mqtt5
 import pytest
 
 from ingest.mqtt import MqttLink, MqttOptions
+from ingest.packets import TOGETHER_BYTES
 from tests.support.waiting import eventually
 
 
@@ -109,3 +111,32 @@ async def test_without_a_pause_asked_for_the_socket_is_never_left_alone(taken):
 
 async def _gathered(link: MqttLink) -> bool:
     return link._gathering is None
+
+
+@pytest.mark.parametrize("gather_s", [0.0, 0.005])
+async def test_a_link_that_is_paused_while_it_takes_keeps_the_rest_for_later(taken, gather_s):
+    link, socket = linked(taken, gather_s)
+    await eventually(lambda: _reads(socket))
+    take = link._on_publish
+
+    def take_some(packets: Sequence[mqtt5.PublishPacket]) -> None:
+        take(packets)
+        link.pause_receiving()
+
+    link._on_publish = take_some
+    size, more, most = range(TOGETHER_BYTES, TOGETHER_BYTES + 3)
+    give(link, message(size) + message(more) + message(most)[:-1])
+    assert [*map(len, taken)] == [size]
+    assert not socket.reading
+    link.resume_receiving()
+
+    async def two() -> bool:
+        return [*map(len, taken)] == [size, more]
+
+    await eventually(two)
+    assert not socket.reading
+    link._on_publish = take
+    link.resume_receiving()
+    await eventually(lambda: _reads(socket))
+    give(link, message(most)[-1:])
+    assert [*map(len, taken)] == [size, more, most]

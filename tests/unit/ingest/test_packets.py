@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import mqtt5
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from ingest import MqttError, MqttRefusedError, SessionTakenOverError
 from ingest.packets import (
     READ_BYTES,
+    TOGETHER_BYTES,
     PacketBuffer,
     check_codes,
     check_connack,
@@ -54,6 +56,32 @@ def test_packets_come_out_whole_however_the_stream_is_cut(payloads, cuts) -> Non
         others += other
     assert found == payloads
     assert [type(packet) for packet in others] == [mqtt5.PingRespPacket]
+
+
+def test_a_held_buffer_hands_out_nothing_keeps_everything_and_takes_more() -> None:
+    buffer = PacketBuffer()
+    payloads: list[bytes] = []
+
+    def take(packets: Sequence[mqtt5.PublishPacket]) -> None:
+        payloads.extend(packet.payload for packet in packets)
+        buffer.held = len(payloads) == 2
+
+    def give(data: bytes) -> None:
+        buffer.free[: len(data)] = data
+        buffer.take(len(data), take, print)
+
+    first = [bytes([number]) * TOGETHER_BYTES for number in range(5)]
+    give(b"".join(map(publish, first)))
+    assert payloads == first[:2]
+    for _ in range(3):  # as much as a read gives, each time
+        assert len(buffer.free) >= READ_BYTES
+        give(publish(b"x" * (READ_BYTES - 100)))
+    assert len(payloads) == 2
+    buffer.held = False
+    buffer.take(0, take, print)
+    assert payloads == [*first, *[b"x" * (READ_BYTES - 100)] * 3]
+    give(publish(b"next")[:-1])
+    assert len(buffer.free) <= READ_BYTES
 
 
 def test_a_packet_larger_than_the_buffer_makes_it_grow_and_shrink_again() -> None:

@@ -36,3 +36,14 @@ def test_a_reader_cannot_change_the_reasons():
     readiness = Readiness("kafka")
     readiness.reasons.clear()
     assert not readiness.ready
+
+
+def test_a_note_leaves_a_stage_ready_and_can_be_taken_back():
+    readiness = Readiness()
+    readiness.note("bridge north", "it is away")
+    assert (readiness.ready, readiness.notes) == (True, {"bridge north": "it is away"})
+    readiness.notes.clear()
+    readiness.note("bridge south", None)
+    assert readiness.notes == {"bridge north": "it is away"}
+    readiness.note("bridge north", None)
+    assert readiness.notes == {}

@@ -117,7 +117,7 @@ def test_a_claim_without_ticks_is_a_bridge_away_with_its_queue():
     assert (found.check, found.state) == ("bridge north", "problem")
     assert "about 1 500 messages wait" in found.what
     assert "`qala bridge --id north`" in str(found.mend)
-    assert "`qala bridge --id north --leave`" in str(found.mend)
+    assert "`qala bridge --adopt north`" in str(found.mend)
 
 
 def test_a_bridge_that_has_fallen_silent_is_away():

@@ -1,0 +1,36 @@
+"""Fixtures of the bridge's tests: a Mosquitto of the module's own, and a Kafka with its topics."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from infra.provision import provision_kafka
+from infra.servers import ServerPorts, native_servers
+from schemas.connections import KafkaConnection, MqttConnection
+from tests.support.servers import RunningServer
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningServer]:
+    """A Mosquitto of this module's own: a session left behind would take its share."""
+    servers = native_servers(tmp_path_factory.mktemp("bridge"), ServerPorts.free())
+    running = RunningServer(servers[0])
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture(scope="module")
+def mqtt(broker: RunningServer) -> MqttConnection:
+    """How to reach the module's Mosquitto."""
+    return ServerPorts(mqtt=broker.port).mqtt_connection()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def log_servers(kafka_connection: KafkaConnection) -> KafkaConnection:
+    """The session's Kafka, with the topics of the contract."""
+    await provision_kafka(kafka_connection, partitions=8, simulated_clock=False)
+    return kafka_connection

@@ -34,7 +34,7 @@ class BridgeSettings(BaseModel):
     """How long the broker may take to let the bridge in."""
     reconnect_max_s: Annotated[float, Field(gt=0)] = 5.0
     """Longest pause between two attempts to reach MQTT or Kafka."""
-    gather_ms: Annotated[int, Field(ge=0, le=1000)] = 10
+    gather_ms: Annotated[int, Field(ge=0, le=1000)] = 25
     """How long the MQTT socket is left alone after little came, so that messages are taken
     together: a system call for each costs more than the message."""
     linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 250

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+import weakref
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
@@ -147,6 +148,25 @@ async def test_a_write_that_fails_leaves_nothing_in_memory_also_before_the_colle
         proxy.faults.clear()
     await sink.close()
     assert grown < size, f"ten writes of {size} bytes left {grown}"
+
+
+class Ring:
+    """What only the garbage collector finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_what_only_the_garbage_collector_finds_is_found_while_a_sink_runs(stack, monkeypatch):
+    monkeypatch.setattr("sinks.influx_loop._TIDY_S", 0.1)
+    async with running(stack.kafka_connection, stack.influx_connection) as sink:
+        await eventually(lambda: is_(sink.readiness.ready))
+        gc.disable()
+        try:
+            ring = weakref.ref(Ring())
+            await eventually(lambda: is_(ring() is None))
+        finally:
+            gc.enable()
 
 
 async def test_a_pause_that_is_asked_for_is_kept(stack, producer, proxy):

@@ -5,7 +5,7 @@ BIN := .venv/bin
 PACKAGES := schemas ingest streams sinks dashboards infra
 
 .PHONY: help setup run test test-influxdb2 unit integration check check-grafana check-deploy bench \
-	format lock clean
+	chaos chaos-mosquitto format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,18 @@ check-deploy: setup ## compose.yaml and the systemd units by their own tools
 
 bench: setup ## what a reading costs in Qala and in three peers, side by side (ten minutes)
 	@$(BIN)/python -m tests.bench
+
+SECONDS = 180
+SEED = 1
+SEEDS = 1
+RATE = 2000
+CHAOS := $(BIN)/python -m tests.chaos --seed $(SEED) --seeds $(SEEDS) --rate $(RATE)
+
+chaos: setup ## kills, stops and restarts under load, then all compared (SECONDS, SEED, SEEDS, RATE)
+	@$(CHAOS) --seconds $(SECONDS)
+
+chaos-mosquitto: setup ## what the MQTT broker loses when it is killed (SEED, SEEDS, RATE)
+	@$(CHAOS) --mosquitto
 
 format: setup ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

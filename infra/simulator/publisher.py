@@ -63,6 +63,7 @@ class Lane:
         self._rng = rng
         self._until_heard = until_heard
         self._unheard: list[Outgoing] = []
+        self._asking = False
         self._backlog: deque[Outgoing] = deque()
         self._in_flight: dict[int, Outgoing] = {}
         self._link: MqttLink | None = None
@@ -126,7 +127,8 @@ class Lane:
         if link is None or link.closed.done() or self._unheard:
             return
         backlog, in_flight = self._backlog, self._in_flight
-        room = min(self._window - len(in_flight), link.free_ids, len(backlog))
+        window = 1 if self._asking else self._window
+        room = min(window - len(in_flight), link.free_ids, len(backlog))
         publish = link.publish
         for _ in range(room):
             if not link.writable:
@@ -141,6 +143,7 @@ class Lane:
         if code == _NO_SUBSCRIBER and self._until_heard and not message.retain:
             self._note_unheard(message)
         elif code < _REFUSED:
+            self._asking = False
             self.unheard += code == _NO_SUBSCRIBER
             self._on_acknowledged(message)
         else:
@@ -155,11 +158,13 @@ class Lane:
 
     def _note_unheard(self, message: Outgoing) -> None:
         """Keep it for another time; nothing new is sent before, so that devices stay in order."""
-        self.unheard += 1
+        self.unheard += not self._asking
         message.times -= 1  # nobody has had it
         self._unheard.append(message)
 
     def _send_unheard(self) -> None:
+        """Send the first of them; the others follow when somebody hears it."""
+        self._asking = True
         self._take_back()
         self._pump()
 

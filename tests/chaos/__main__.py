@@ -13,13 +13,17 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from tests.bench.page import fill
+from tests.chaos import broker_kill, outages
 from tests.chaos.load import Load
-from tests.chaos.measure import Measures, as_markdown, as_tables
+from tests.chaos.measure import Grid, Measures, as_markdown, as_tables, grids
+from tests.chaos.play import Say
 from tests.chaos.run import run
 from tests.chaos.schedule import make_schedule
 
@@ -31,42 +35,88 @@ _SHOWN = 20
 def main() -> int:
     """Exit status 1 where anything differs."""
     args = _arguments().parse_args()
+    if args.mosquitto:
+        return _broker_kills(args)
+    if args.outages is not None:
+        return _outages(args)
+    return _schedules(args)
+
+
+def _schedules(args: argparse.Namespace) -> int:
     runs = []
-    for seed in range(args.seed, args.seed + args.seeds):
-        measures = _one(args, seed)
+    for seed in _seeds(args):
+        with _folder(args, f"seed-{seed}", _command(args, seed)) as (data, say):
+            schedule = make_schedule(seed, args.seconds)
+            measures, _ = asyncio.run(run(schedule, Load(rate=args.rate), data, say))
         runs.append(measures)
         if measures.ok and not args.keep:
-            shutil.rmtree(measures.data)
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDTH
-    for table in as_tables(runs):
-        console.print(table)
-    if args.into:
-        fill(args.into, "chaos", as_markdown(runs))
+            shutil.rmtree(data)
+    _show(args, "chaos", grids(runs))
     for measures in runs:
         if not measures.ok:
             _say(_failure(args, measures))
     return 0 if all(measures.ok for measures in runs) else 1
 
 
-def _one(args: argparse.Namespace, seed: int) -> Measures:
+def _broker_kills(args: argparse.Namespace) -> int:
+    losses = []
+    for seed in _seeds(args):
+        for away in (False, True):
+            with _folder(args, f"mosquitto-{seed}", "make chaos-mosquitto") as (data, say):
+                load = Load(rate=args.rate)
+                losses.append(
+                    asyncio.run(broker_kill.kill_broker(seed, load, data, say, away=away))
+                )
+            if not args.keep:
+                shutil.rmtree(data)
+    _show(args, "mosquitto", [broker_kill.as_grid(losses)])
+    return 0 if all(one.lost_s <= broker_kill.AUTOSAVE_S for one in losses) else 1
+
+
+def _outages(args: argparse.Namespace) -> int:
+    with _folder(args, "outages", f"python -m tests.chaos --outages {args.outages:g}") as made:
+        data, say = made
+        found = asyncio.run(outages.outages(args.outages, data, say))
+    _show(args, "outages", [outages.as_grid(found)])
+    if not found.ok:
+        _say(f"data and logs: {data}")
+        return 1
+    if not args.keep:
+        shutil.rmtree(data)
+    return 0
+
+
+def _seeds(args: argparse.Namespace) -> range:
+    return range(args.seed, args.seed + args.seeds)
+
+
+@contextmanager
+def _folder(args: argparse.Namespace, name: str, again: str) -> Iterator[tuple[Path, Say]]:
+    """A new folder of a run, and who says what happens; where it breaks off, the folder stays."""
     began_s = time.monotonic()
     args.data.mkdir(parents=True, exist_ok=True)
-    data = Path(tempfile.mkdtemp(prefix=f"seed-{seed}-", dir=args.data))
-    _say(f"seed {seed}, in {data}")
-    schedule = make_schedule(seed, args.seconds)
-    load = Load(rate=args.rate)
+    data = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=args.data))
 
     def say(text: str) -> None:
         _say(f"[{time.monotonic() - began_s:4.0f} s] {text}")
 
+    say(f"{name}, in {data}")
     try:
-        return asyncio.run(run(schedule, load, data, say))
+        yield data, say
     except BaseException:
-        _say(f"seed {seed} broke off; its data and logs are kept in {data}")
-        _say(f"again: {_command(args, seed)}")
+        say(f"{name} broke off; its data and logs are kept in {data}")
+        say(f"again: {again}")
         raise
+
+
+def _show(args: argparse.Namespace, place: str, made: Sequence[Grid]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH
+    for table in as_tables(made):
+        console.print(table)
+    if args.into:
+        fill(args.into, place, as_markdown(made))
 
 
 def _failure(args: argparse.Namespace, measures: Measures) -> str:
@@ -93,6 +143,18 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the first seed (%(default)s)")
     parser.add_argument("--seeds", type=int, default=1, help="how many, in turn (%(default)s)")
     parser.add_argument("--rate", type=float, default=2000.0, help="readings/s (%(default)s)")
+    parser.add_argument(
+        "--mosquitto",
+        action="store_true",
+        help="instead: SIGKILL Mosquitto under load, with the bridge there and with it away, and "
+        "count what it lost; exit status 1 where that is more than it may",
+    )
+    parser.add_argument(
+        "--outages",
+        type=float,
+        metavar="S",
+        help="instead: Kafka away for so many seconds, then the only bridge, and no absence told",
+    )
     parser.add_argument("--into", type=Path, help="write the table into this page, in its place")
     parser.add_argument("--keep", action="store_true", help="keep data and logs of good runs, too")
     parser.add_argument(

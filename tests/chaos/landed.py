@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from schemas.connections import InfluxConnection
@@ -24,10 +23,10 @@ _COUNTS: Final = ("generation", "readings", "duplicates", "unprovable", "late", 
 Row = Mapping[str, Any]
 
 
-async def landed(influx: InfluxConnection, told: Mapping[DeviceKey, DeviceFacts]) -> Found:
+async def landed(influx: InfluxConnection) -> Found:
     """Everything that InfluxDB holds of the stream processor's results.
 
-    A device's row does not say its ``boot``: that is taken from ``told``.
+    A device's row does not say its ``boot``.
     """
     found = Found(windows={}, throughput={})
     windows: dict[WindowKey, Window] = {}
@@ -46,7 +45,7 @@ async def landed(influx: InfluxConnection, told: Mapping[DeviceKey, DeviceFacts]
     found.windows, found.throughput = windows, throughput
     found.alerts, found.owners = _alerts(await query(influx, 'SELECT * FROM "r1h"."alert"'))
     rows = await query(influx, 'SELECT * FROM "raw"."device_state"')
-    found.states, found.told = _devices(rows, told)
+    found.states, found.told = _devices(rows)
     return found
 
 
@@ -83,15 +82,14 @@ def _alerts(rows: list[dict[str, Any]]) -> tuple[dict[str, list[Change]], dict[s
 
 
 def _devices(
-    rows: list[dict[str, Any]], known: Mapping[DeviceKey, DeviceFacts]
+    rows: list[dict[str, Any]],
 ) -> tuple[dict[DeviceKey, list[tuple[int, State]]], dict[DeviceKey, DeviceFacts]]:
     states: dict[DeviceKey, set[tuple[int, State]]] = defaultdict(set)
     told = {}
     for row in sorted(rows, key=lambda row: row["time"]):
         key = (row["site"], row["device"])
         states[key].add((row["since_ms"], row["state"]))
-        told[key] = replace(
-            known.get(key, DeviceFacts(row["kind"])),
+        told[key] = DeviceFacts(
             kind=row["kind"],
             state=row["state"],
             since_ms=row["since_ms"],

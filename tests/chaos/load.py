@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.support.stack import Stack, StageProcess
 from tests.support.waiting import eventually
@@ -18,6 +18,7 @@ FAULTS: Final = (
     "silent=8%,reset=8%"
 )
 _END_S: Final = 120.0
+_SETTLE_S: Final = "30"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,17 @@ async def under_load(stack: Stack, load: Load, seed: int, ledger: Path) -> Async
     assert await asyncio.wait_for(city.process.wait(), _END_S) == 0, city.died()
     (ended,) = [line for line in city.output().splitlines() if '"simulated city ends"' in line]
     sent.unheard = json.loads(ended)["unheard"]
+
+
+async def verified(stack: Stack, ledger: Path) -> dict[str, Any]:
+    """What `qala verify` says, once nothing has come any more for half a minute."""
+    process = await stack.run("verify", str(ledger), "--settle", _SETTLE_S, "--json", name="verify")
+    await process.process.wait()
+    text = process.output()
+    assert "{\n" in text, process.died()
+    report: dict[str, Any]
+    report, _ = json.JSONDecoder().raw_decode(text, text.index("{\n"))
+    return report
 
 
 async def _begun(city: StageProcess) -> bool:

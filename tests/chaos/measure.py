@@ -88,23 +88,23 @@ def grids(runs: Sequence[Measures]) -> list[Grid]:
     ]
 
 
-def as_tables(runs: Sequence[Measures]) -> list[Table]:
+def as_tables(made: Sequence[Grid]) -> list[Table]:
     """For a terminal."""
-    made = []
-    for title, columns, rows in grids(runs):
+    tables = []
+    for title, columns, rows in made:
         table = Table(title=title)
         for name in columns:
             table.add_column(name, justify="right")
         for row in rows:
             table.add_row(*row)
-        made.append(table)
-    return made
+        tables.append(table)
+    return tables
 
 
-def as_markdown(runs: Sequence[Measures]) -> str:
+def as_markdown(made: Sequence[Grid]) -> str:
     """For a page of the docs."""
-    made = []
-    for title, columns, rows in grids(runs):
+    text = []
+    for title, columns, rows in made:
         lines = [columns, tuple("---:" for _ in columns), *rows]
-        made += [f"{title}:", "", *(f"| {' | '.join(row)} |" for row in lines), ""]
-    return "\n".join(made[:-1]) + "\n"
+        text += [f"{title}:", "", *(f"| {' | '.join(row)} |" for row in lines), ""]
+    return "\n".join(text[:-1]) + "\n"

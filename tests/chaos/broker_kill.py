@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
-from infra.native.mosquitto import AUTOSAVE_S
+from infra.native.mosquitto import SAVED_EVERY_S
 from tests.chaos.drain import all_ready
 from tests.chaos.load import Load, under_load, verified
 from tests.chaos.measure import Grid
@@ -39,8 +39,7 @@ class Loss(NamedTuple):
 async def kill_broker(seed: int, load: Load, data: Path, say: Say, *, away: bool) -> Loss:
     """Kill it once under load, start it again, and count what is missing."""
     ledger = data / "ledger.ndjson.gz"
-    async with Stack.started(data) as stack:
-        processes = Processes(stack, {})
+    async with Stack.started(data) as stack, Processes.of(stack, {}) as processes:
         bridge = processes.stages["bridge"]
         for stage in processes.stages.values():
             await stage.start()
@@ -49,7 +48,7 @@ async def kill_broker(seed: int, load: Load, data: Path, say: Say, *, away: bool
             if away:
                 await bridge.stop()
             # somewhere between two saves, and late enough for one to have been made
-            await asyncio.sleep(_BEFORE_S + Random(f"broker {seed}").uniform(0, AUTOSAVE_S))
+            await asyncio.sleep(_BEFORE_S + Random(f"broker {seed}").uniform(0, SAVED_EVERY_S))
             await stack.mosquitto.restart(kill=True)
             say(f"Mosquitto was killed with the bridge {'away' if away else 'there'}")
             if away:
@@ -63,7 +62,7 @@ async def kill_broker(seed: int, load: Load, data: Path, say: Say, *, away: bool
 def as_grid(losses: Sequence[Loss]) -> Grid:
     """For a page, and for a terminal."""
     return (
-        f"Mosquitto killed once under load; it saves every {AUTOSAVE_S} s",
+        f"Mosquitto killed once under load; it saves every {SAVED_EVERY_S} s",
         ("seed", "bridge", "readings/s", "acknowledged", "lost", "seconds of load", "letters lost"),
         [
             (

@@ -53,9 +53,11 @@ async def outages(seconds: float, data: Path, say: Say) -> Outages:
     """Let each be away for so long, and wait for the alarms that must not come."""
     ledger = data / "ledger.ndjson.gz"
     found = []
-    async with Stack.started(data) as stack:
+    async with (
+        Stack.started(data) as stack,
+        Processes.of(stack, {"QALA_RULES": str(RULES)}) as processes,
+    ):
         chat = stack.data / "chat" / "messages.ndjson"
-        processes = Processes(stack, {"QALA_RULES": str(RULES)})
         for name, stage in list(processes.stages.items()):
             if name == "streams-2":
                 del processes.stages[name]

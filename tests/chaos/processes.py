@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from infra.settings_sources import PROCESS_NAME
@@ -12,6 +15,8 @@ from tests.support.servers import RunningServer
 from tests.support.stack import Stack, StageProcess
 
 _RESTART_AFTER_S = 1.0
+_START_TIMEOUT_S = 300.0
+"""A Kafka that was killed reads its logs again, while all others want to work, too."""
 
 COMMANDS = {
     "bridge": ("bridge", "--id", "1"),
@@ -70,12 +75,12 @@ class Stage:
 
     async def stop(self) -> None:
         """SIGTERM; what does not end by then is killed."""
-        await self._let_go()
+        await self.let_go()
         await self.process.stop()
 
     async def kill(self) -> None:
         """SIGKILL."""
-        await self._let_go()
+        await self.let_go()
         await self.process.kill()
 
     def pause(self) -> None:
@@ -90,7 +95,8 @@ class Stage:
         if self.process.running:
             self.process.signal(number)
 
-    async def _let_go(self) -> None:
+    async def let_go(self) -> None:
+        """Whatever becomes of it from now on, it is not started again."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -112,6 +118,19 @@ class Processes:
     def __init__(self, stack: Stack, environ: dict[str, str]) -> None:
         self.stages = {name: Stage(stack, name, environ) for name in STAGES}
         self.servers: dict[str, RunningServer] = {one.name: one for one in stack.servers}
+        for one in stack.servers:
+            one.server = replace(one.server, ready_timeout_s=_START_TIMEOUT_S)
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, stack: Stack, environ: dict[str, str]) -> AsyncIterator[Processes]:
+        """The processes of a stack; afterwards none is started again, and all can be stopped."""
+        processes = cls(stack, environ)
+        stages = list(processes.stages.values())
+        try:
+            yield processes
+        finally:
+            await asyncio.gather(*(stage.let_go() for stage in stages))
 
     def __getitem__(self, name: str) -> Target:
         return self.stages.get(name) or self.servers[name]

@@ -34,8 +34,10 @@ async def run(schedule: Schedule, load: Load, data: Path, say: Say) -> tuple[Mea
     measures = Measures(schedule.seed, data)
     note = Notes(data / "chaos.log", say)
     ledger = data / "ledger.ndjson.gz"
-    async with Stack.started(data) as stack:
-        processes = Processes(stack, {"QALA_RULES": str(RULES)})
+    async with (
+        Stack.started(data) as stack,
+        Processes.of(stack, {"QALA_RULES": str(RULES)}) as processes,
+    ):
         for stage in processes.stages.values():
             await stage.start()
         await all_ready(stack, processes)

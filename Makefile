@@ -5,7 +5,7 @@ BIN := .venv/bin
 PACKAGES := schemas ingest streams sinks dashboards infra
 
 .PHONY: help setup run test test-influxdb2 unit integration check check-grafana check-deploy bench \
-	fuzz format lock clean
+	fuzz chaos chaos-mosquitto format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -50,11 +50,21 @@ bench: setup ## what a reading costs in Qala and in three peers, side by side (t
 	@$(BIN)/python -m tests.bench
 
 # An input that breaks something is kept in .fuzz/findings, and how to see it again is printed.
-SECONDS := 60
 fuzz: setup ## properties in depth, then SECONDS=60 of random input guided by coverage
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-fuzz.lock
 	$(PYTEST) -m "hypothesis and not integration" --hypothesis-profile=deep --timeout=900
-	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+SEED = 1
+SEEDS = 1
+RATE = 2000
+CHAOS := $(BIN)/python -m tests.chaos --seed $(SEED) --seeds $(SEEDS) --rate $(RATE)
+
+chaos: setup ## kills, stops and restarts under load, then all compared (SECONDS, SEED, SEEDS, RATE)
+	@$(CHAOS) --seconds $(or $(SECONDS),180)
+
+chaos-mosquitto: setup ## what the MQTT broker loses when it is killed (SEED, SEEDS, RATE)
+	@$(CHAOS) --mosquitto
 
 format: setup ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

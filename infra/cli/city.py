@@ -94,6 +94,14 @@ def simulate(
             "--ledger", metavar="FILE", help="Note every message that the broker acknowledged."
         ),
     ] = None,
+    until_heard: Annotated[
+        bool,
+        typer.Option(
+            "--until-heard",
+            help="Send again what the broker took although nobody had subscribed to it (reason "
+            "code 16), as it has thrown that away.",
+        ),
+    ] = False,
     into_influx: Annotated[
         bool,
         typer.Option(
@@ -144,6 +152,7 @@ def simulate(
         "--count": count is not None,
         "--batch": batch > 1,
         "--ledger": ledger is not None,
+        "--until-heard": until_heard,
         "--clock": clock is not None,
     }
     for option, given in (live if into_influx else past).items():
@@ -161,6 +170,7 @@ def simulate(
         seed=seed,
         faults=parse_faults(faults or (_PAST_FAULTS if into_influx else "none")),
         batch=batch,
+        until_heard=until_heard,
         connections=1,  # a broker may give one user one client id
     )
     if into_influx:

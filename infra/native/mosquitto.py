@@ -13,6 +13,8 @@ from infra.native.folder import NativeFolder
 from infra.native.server import LOOPBACK, NativeServer, log_path, write_config
 
 AUTOSAVE_S = 5
+SAVED_EVERY_S = AUTOSAVE_S + 1
+"""It counts whole seconds and saves when more than the interval has passed (measured)."""
 _PROBE_TIMEOUT_S = 2.0
 
 
@@ -28,6 +30,7 @@ def mosquitto_server(data: Path, port: int, native: NativeFolder) -> NativeServe
             port=port,
             user=pwd.getpwuid(os.geteuid()).pw_name,
             autosave_s=AUTOSAVE_S,
+            saved_every_s=SAVED_EVERY_S,
         )
 
     return NativeServer(

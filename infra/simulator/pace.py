@@ -51,6 +51,7 @@ class Run:
                 on_acknowledged=self.acknowledged,
                 readiness=readiness,
                 rng=seeded(settings.seed, "lane", number),
+                until_heard=settings.until_heard,
             )
             for number in range(settings.connections)
         ]

@@ -74,6 +74,8 @@ class SimulatorSettings(BaseModel):
     """Unacknowledged messages of one connection; the broker's receive maximum is kept, too."""
     offline_at_stop: bool = False
     """Whether the devices say ``offline`` (retained) when the simulator stops in order."""
+    until_heard: bool = False
+    """Whether to send again what the broker took although nobody had subscribed."""
     client_id: str = Field(default="", max_length=100)
     """Begin of the MQTT client ids (``city`` gives ``city-0``, …), for a broker that admits some
     ids only. Empty: the broker makes them up, so that any number of simulators run side by side."""

@@ -11,8 +11,8 @@ class Summary:
     """What a simulated run came to, in messages unless said otherwise.
 
     ``readings`` are distinct valid ones that were made, ``acknowledged_readings`` those that the
-    broker took, duplicates included. ``unheard`` messages had no subscriber. ``behind_s`` is how
-    far the run was behind its schedule at worst.
+    broker took, duplicates included. ``unheard`` is how often nobody had subscribed to
+    one. ``behind_s`` is how far the run was behind its schedule at worst.
     """
 
     city: str

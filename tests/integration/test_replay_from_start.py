@@ -17,6 +17,7 @@ from schemas.connections import InfluxConnection, KafkaConnection
 from schemas.measurements import POLICIES
 from sinks.rows import SOURCE_TOPICS
 from streams.store import Store
+from tests.support.offsets import behind
 from tests.support.stack import Stack, StageProcess
 from tests.support.telemetry import LogRecord, produce, telemetry
 from tests.support.waiting import eventually
@@ -52,18 +53,9 @@ async def stored(influx: InfluxConnection) -> Rows:
     return {where: rows for where, rows in found.items() if rows}
 
 
-async def behind(kafka: KafkaConnection) -> int:
+async def left_behind(kafka: KafkaConnection) -> int:
     """Records of their topics that the stages have not committed."""
-    left = 0
-    for group, ours in _read_by():
-        consumer = AIOKafkaConsumer(**kafka.client_args(), group_id=group, enable_auto_commit=False)
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(ours)
-            left += sum([ends[tp] - (await consumer.committed(tp) or 0) for tp in ours])
-        finally:
-            await consumer.stop()
-    return left
+    return sum([await behind(kafka, group, names, PARTITIONS) for group, names in READ_BY.items()])
 
 
 @asynccontextmanager
@@ -78,9 +70,11 @@ async def stages(stack: Stack) -> AsyncIterator[None]:
     yield
     # what the worker flushes when it stops is read by the sinks
     unflushed = PARTITIONS * 30
-    await eventually(lambda: behind(stack.kafka_connection), lambda n: n <= unflushed, timeout_s=25)
+    await eventually(
+        lambda: left_behind(stack.kafka_connection), lambda n: n <= unflushed, timeout_s=25
+    )
     assert await running[0].stop() == 0, running[0].died()
-    await eventually(lambda: behind(stack.kafka_connection), lambda n: n == 0, timeout_s=25)
+    await eventually(lambda: left_behind(stack.kafka_connection), lambda n: n == 0, timeout_s=25)
     for stage in running[1:]:
         assert await stage.stop() == 0, stage.died()
 
@@ -99,9 +93,10 @@ async def forget_all_places(kafka: KafkaConnection) -> None:
             await store.forget(partition, kept)
     finally:
         await store.stop()
-    for group, ours in _read_by():
+    for group, names in READ_BY.items():
         if group == "qala-streams":
             continue  # without a state the worker goes to the beginning by itself
+        ours = [TopicPartition(name, one) for name in names for one in range(PARTITIONS)]
         consumer = AIOKafkaConsumer(**kafka.client_args(), group_id=group, enable_auto_commit=False)
         await consumer.start()
         try:
@@ -109,13 +104,6 @@ async def forget_all_places(kafka: KafkaConnection) -> None:
             await consumer.commit(dict.fromkeys(ours, 0))
         finally:
             await consumer.stop()
-
-
-def _read_by() -> list[tuple[str, list[TopicPartition]]]:
-    return [
-        (group, [TopicPartition(name, one) for name in names for one in range(PARTITIONS)])
-        for group, names in READ_BY.items()
-    ]
 
 
 @pytest.mark.timeout(240)

@@ -196,6 +196,25 @@ async def test_a_stop_ends_an_endless_run_with_everything_acknowledged(mqtt_conn
     assert ledger.footer is not None
 
 
+async def test_what_nobody_had_subscribed_to_is_sent_again_until_somebody_has(
+    mqtt_connection, tmp_path
+):
+    path = tmp_path / "ledger.ndjson"
+    run = asyncio.create_task(
+        run_simulator(mqtt_connection, path, count=500, rate=0, seed=7, until_heard=True)
+    )
+    await waiting_for(path.exists)
+    async with listening(mqtt_connection) as heard:
+        summary = await run
+        await waiting_for(lambda: len([one for one in heard if not one.retain]) >= 500)
+    told = [(one.topic, one.payload) for one in heard if b'"seq"' in one.payload]
+    entries = [entry for entry in Ledger(path).entries() if entry.meant == "valid"]
+    assert [(entry.topic, entry.payload) for entry in entries] == told
+    assert (summary.acknowledged_readings, summary.unacknowledged) == (500, 0)
+    assert 0 < summary.unheard <= 500
+    assert all(entry.times == 1 for entry in entries)
+
+
 async def test_a_broker_that_is_killed_in_the_middle_costs_no_reading(
     mosquitto: RunningServer, mqtt_connection, tmp_path
 ):

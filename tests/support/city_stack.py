@@ -88,7 +88,8 @@ class CityStack:
         process = await self.stack.run("verify", str(ledger), "--json")
         code = await process.process.wait()
         text = process.output()
-        report: dict[str, Any] = json.loads(text[text.index("{\n") :])
+        report: dict[str, Any]  # where it is not as it should be, a sentence follows
+        report, _ = json.JSONDecoder().raw_decode(text, text.index("{\n"))
         assert code == (0 if report["ok"] else 1)
         return report
 

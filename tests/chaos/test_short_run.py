@@ -1,0 +1,41 @@
+"""A short run of every fault on real processes, and that the comparison would notice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.evidence import judge
+from tests.chaos.load import FAULTS_WITHOUT_RESETS, Load
+from tests.chaos.measure import Measures
+from tests.chaos.run import RULES, run
+from tests.chaos.schedule import PROCESSES, make_schedule
+
+
+@pytest.mark.timeout(420)
+async def test_killed_stopped_and_restarted_processes_change_nothing_of_what_is_stored(
+    tmp_path: Path,
+) -> None:
+    schedule = make_schedule(1, 40)
+    # pytest shows what is printed where the test fails
+    measures, evidence = await run(
+        schedule, Load(rate=500, faults=FAULTS_WITHOUT_RESETS), tmp_path, print
+    )
+    assert not measures.sentences()
+    assert measures.counts["lost"] == 0
+    assert measures.counts["stored"] >= 500 * 40 / 2
+    assert measures.counts["letters"] >= measures.counts["rejected"] > 0
+    assert measures.messages > 0
+    assert {process for process, _ in measures.hits} == set(PROCESSES)
+
+    # and were one envelope more in the log than was worked on, it would be seen everywhere
+    longest = max(evidence.log, key=lambda record: len(record.value))
+    log = [record for record in evidence.log if record != longest]
+    noticed = Measures(1, tmp_path)
+    judge(replace(evidence, log=log), RULES, noticed)
+    for part in ("windows", "throughput", "states"):
+        told = noticed.wrong[part]
+        assert any(one.startswith("Kafka") for one in told)
+        assert any(one.startswith("InfluxDB") for one in told)

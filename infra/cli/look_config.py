@@ -20,7 +20,7 @@ def show_config(*, data: Path | None, as_json: bool) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    made = table("setting", "value", "from", "variable")
+    made = table("setting", "value", "from", "variable", drop=("variable",))
     for row in rows:
         is_set = row.source != "default"
         made.add_row(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +13,10 @@ from typing import Any, Final
 import aiohttp
 from rich.text import Text
 
-from infra.cli.output import print_json, show, table
+from infra.cli.output import console, print_json, show, table
 from infra.settings import load_settings
 from infra.supervisor.figures import CPU, MEMORY, is_ready, of_process, scrape
-from infra.supervisor.keyfigures import KEY_FIGURES, errors_of
+from infra.supervisor.keyfigures import KEY_FIGURES, KeyFigures, failures_of, rejected_of
 from infra.supervisor.ownership import base_name, unwatched
 from infra.supervisor.records import (
     SUPERVISOR,
@@ -32,6 +32,11 @@ from infra.words import age_words, bytes_words, count_words, state_text, utc_wor
 _UNWATCHED: Final = (
     "nothing watches these processes, as their `qala up` was killed: run `qala up`, which stops "
     "them and starts everything anew, or `qala servers down`"
+)
+_READING: Final = (
+    "taken in since the start: readings with statuses and replies; rows and messages with Qala's "
+    "own. rejected: input that became dead letters, for which the stage is not to blame "
+    "(`qala dlq list`). failures: what had to be tried again"
 )
 
 
@@ -60,12 +65,19 @@ def list_processes(*, data: Path | None, as_json: bool) -> None:
 
 
 def _show(found: Sequence[Shown], data: Path) -> None:
-    numbers = ("pid", "restarts", "received", "lag", "errors", "CPU time", "memory")
-    made = table("name", "state", *numbers, "for", "address", right=numbers, last_wraps=False)
+    numbers = ("pid", "restarts", "taken in", "lag", "rejected", "failures", "CPU time", "memory")
+    made = table(
+        "name", "state", *numbers, "for", "address",
+        right=numbers,
+        drop=("address", "CPU time", "memory", "restarts", "for", "taken in", "failures"),
+        last_wraps=False,
+    )  # fmt: skip
     now = time.time()
     for process in found:
         made.add_row(*_row(process, now))
     show(made, f"nothing runs on {data}; start everything with `qala up`")
+    if any(base_name(process.name) in KEY_FIGURES for process in found):
+        console().print(Text(f"\n{_READING}", style="dim"))
 
 
 async def gather(folder: Path) -> list[Shown]:
@@ -159,14 +171,20 @@ def _row(process: Shown, now: float) -> tuple[str | Text, ...]:
         state_text(process.state),
         _dash(str(process.pid) if process.pid else None),
         Text(str(process.restarts), style="yellow" if process.restarts else "dim"),
-        _count(figures.get(keys.rate) if keys else None),
+        _taken_in(keys, figures),
         _count(figures.get(keys.lag) if keys and keys.lag else None),
-        _count(errors_of(keys, figures) if keys else None, "red"),
+        _count(rejected_of(keys, figures) if keys else None, "yellow"),
+        _count(failures_of(keys, figures) if keys else None, "red"),
         _dash(age_words(cpu) if cpu is not None else None),
         _dash(bytes_words(memory) if memory is not None else None),
         age_words(now - process.since),
         Text(str(address), style="dim"),
     )
+
+
+def _taken_in(keys: KeyFigures | None, figures: Mapping[str, float]) -> Text:
+    value = figures.get(keys.rate) if keys else None
+    return _dash(None if keys is None or value is None else f"{count_words(value)} {keys.unit}")
 
 
 def _count(value: float | None, alarm: str = "") -> Text:

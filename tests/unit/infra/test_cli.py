@@ -90,7 +90,49 @@ def _env() -> dict[str, str]:
 )  # fmt: skip
 def test_wrong_usage_ends_with_2(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command.split()) == 2
-    assert "Usage: qala" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("qala: ")
+    assert err.endswith("--help`\n")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command,told",
+    [
+        ("alerts list --severity bad", "--severity: 'bad' is not one of critical, warning, info"),
+        ("alerts list --limit 0", "--limit: '0' can't be used; write 1 or more"),
+        ("alerts list --limit x", "--limit: 'x' is not a whole number"),
+        ("simulate --ending foo", "--ending: 'foo' is not a time, for example 2026-01-31 or"),
+        ("simulate --days 401", "--days: '401' can't be used; write 400"),
+        ("alerts list --severty info", "no option --severty; did you mean --severity?"),
+        ("alerts list more", "'more' is more than it takes"),
+        ("devices list --state", "--state needs a value"),
+        ("dlq export", "--out is missing"),
+        ("dlq show", "REF is missing"),
+        ("dlq replay 3/1 --all", "--all is for the lines of a file"),
+        ("bridge --id A_B", "'A_B' can't be a bridge's id; write 1 to 63 of a-z, 0-9 and -"),
+        ("dashboards preview --board foo", "there is no board 'foo'; there are qala-alerts"),
+        ("nonsense", "there is no command 'nonsense'"),
+    ],
+)
+def test_wrong_usage_says_what_to_write_instead(
+    command: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command.split()) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    for leak in ("Input should", "Value error", "%Y", "[a-z0-9]", "pydantic"):
+        assert leak not in err
+
+
+def test_a_command_without_words_shows_its_help_and_the_version_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["dlq"]) == 2
+    assert "Usage: qala dlq" in capsys.readouterr().out
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("qala ")
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from infra.supervisor.records import (
     ProbeRecord,
     ProcessRecord,
     State,
-    read_probes,
     read_processes,
+    remembered_probes,
     run_folder,
 )
 from infra.words import age_words, bytes_words, count_words, state_text, utc_words
@@ -76,6 +76,9 @@ def _show(found: Sequence[Shown], data: Path) -> None:
     for process in found:
         made.add_row(*_row(process, now))
     show(made, f"nothing runs on {data}; start everything with `qala up`")
+    for process in found:
+        if "ended" in process.metrics:
+            console().print(Text(f"\n{process.name} ended: {process.metrics['ended']}"))
     if any(base_name(process.name) in KEY_FIGURES for process in found):
         console().print(Text(f"\n{_READING}", style="dim"))
 
@@ -84,8 +87,10 @@ async def gather(folder: Path) -> list[Shown]:
     """What a supervisor runs, in the order of its start, and stages started by hand.
 
     Where a process of a supervisor has ended and one started by hand has its name, that is shown.
+    Of stages that have ended otherwise than they were asked to, the last word is shown.
     """
-    probes = {probe.name: probe for probe in read_probes(folder) if probe.process.alive()}
+    remembered = remembered_probes(folder, time.time())
+    probes = {probe.name: probe for probe, _ in remembered if probe.process.alive()}
     records = [
         record
         for record in read_processes(folder)
@@ -98,6 +103,8 @@ async def gather(folder: Path) -> list[Shown]:
             *(_by_hand(session, probe) for name, probe in probes.items() if name not in names),
         ]
         found = await asyncio.gather(*shown)
+    names |= probes.keys()
+    found += [_ended(probe, at_s) for probe, at_s in remembered if probe.name not in names]
     return sorted(found, key=lambda process: (_rank(process.name), process.name))
 
 
@@ -134,6 +141,17 @@ async def _by_hand(session: aiohttp.ClientSession, probe: ProbeRecord) -> Shown:
         restarts=0,
         since=float(started),
         metrics=metrics,
+    )
+
+
+def _ended(probe: ProbeRecord, at_s: float) -> Shown:
+    return Shown(
+        name=probe.name,
+        pid=None,
+        state="failed" if probe.ended else "stopped",
+        restarts=0,
+        since=at_s,
+        metrics={"id": probe.id, "ended": probe.ended or "it was killed, and left no word"},
     )
 
 

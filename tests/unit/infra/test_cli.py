@@ -10,18 +10,21 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from infra.cli import look_devices
 from infra.cli.entry import run
 from infra.cli.host import refuse_second_bridge
+from infra.cli.look_processes import gather
+from infra.doctor.ask_stages import ask_stages
 from infra.errors import InfraError, is_final, is_known, one_line
 from infra.logs import RepeatFilter
 from infra.native import free_port
 from infra.probe import free_name, serve_probe
 from infra.supervisor.figures import Rates, flatten
-from infra.supervisor.identity import identify
+from infra.supervisor.identity import Identity, identify
 from infra.supervisor.records import (
     SUPERVISOR,
     ProbeRecord,
@@ -180,6 +183,45 @@ def test_a_stage_with_a_weak_key_ends_with_one_line_and_leaves_no_traceback() ->
     assert probe.final
     assert probe.ended is not None
     assert probe.ended in last
+    assert probe.at_start
+
+
+async def test_ps_and_doctor_agree_on_a_stage_that_failed_at_its_start() -> None:
+    folder = Path(".qala/run")
+    mine = _mine("bridge-2", "z")
+    gone = msgspec.structs.replace(
+        mine, process=Identity(1, 0, "another boot"), ended="the key is weak", at_start=True
+    )
+    write_record(folder, gone)
+    (shown,) = await gather(folder)
+    assert (shown.name, shown.pid, shown.state) == ("bridge-2", None, "failed")
+    assert shown.metrics["ended"] == "the key is weak"
+    assert [one.ended for one in (await ask_stages(Path(".qala"))).stages] == ["the key is weak"]
+    file = folder / "bridge-2.probe.json"
+    old_s = time.time() - 660
+    os.utime(file, (old_s, old_s))
+    assert await gather(folder) == []
+    assert (await ask_stages(Path(".qala"))).stages == ()
+    later = msgspec.structs.replace(gone, at_start=False)  # it had worked: that stays a matter
+    write_record(folder, later)
+    os.utime(file, (old_s, old_s))
+    assert len(await gather(folder)) == len((await ask_stages(Path(".qala"))).stages) == 1
+
+
+def test_a_stage_that_is_started_again_forgets_how_it_failed_under_another_name() -> None:
+    folder = Path(".qala/run")
+    gone = msgspec.structs.replace(
+        _mine("bridge-7", "1"), process=Identity(1, 0, "another boot"), ended="x"
+    )
+    other = msgspec.structs.replace(gone, name="bridge-8", id="y")
+    write_record(folder, gone)
+    write_record(folder, other)
+    subprocess.run(
+        [sys.executable, "-m", "infra.cli", "bridge"],
+        capture_output=True, check=False, env={**_env(), "QALA_PERSON_KEY": "weak"},
+    )  # fmt: skip
+    assert read_probe(folder, "bridge-7") is None
+    assert read_probe(folder, "bridge-8") == other
 
 
 def test_an_unexpected_error_is_one_line_and_its_traceback_is_in_the_log(

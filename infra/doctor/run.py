@@ -23,6 +23,7 @@ from infra.doctor.judge_kafka import judge_kafka
 from infra.doctor.judge_machine import judge_machine
 from infra.doctor.judge_mqtt import judge_mqtt
 from infra.doctor.judge_stages import judge_stages
+from infra.doctor.own_stack import with_stack
 from infra.doctor.watch_log import LogWatched, watch_log
 from infra.settings import Settings
 from schemas.connections import KafkaConnection, MqttConnection
@@ -60,6 +61,10 @@ async def examine(
         _patiently("this machine", ask_machine(data, environ)),
         _patiently("the data folder", ask_stages(data)),
     )
+    away = set(_elsewhere(settings))
+    broker = with_stack(broker, data, "mosquitto", here="Mosquitto" not in away)
+    kafka = with_stack(kafka, data, "kafka", here="Kafka" not in away)
+    influx = with_stack(influx, data, "influxdb", here="InfluxDB" not in away)
     broker = await _with_queue(settings.mqtt, broker, log)
     conf = broker_conf(data, settings.mqtt)
     if isinstance(machine, Away):
@@ -122,6 +127,7 @@ async def _patiently(server: str, asking: Awaitable[_T | Away]) -> _T | Away:
         return Away(
             f"{server} has not answered everything within {_PATIENCE_S:.0f} s",
             "see its log and its load; where it hangs, restart it",
+            absent=True,
         )
     except Exception as exc:  # noqa: BLE001 - whatever a client raises at an odd server
         return Away(

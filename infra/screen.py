@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from infra.tables import HouseTable
 from infra.words import age_words, bytes_words, count_words, severity_text, state_text
 
 MOST_ALERTS: Final = 5
 MOST_EVENTS: Final = 4
+_FIGURES: Final = ("readings/s", "lag", "rejected", "failures", "restarts", "CPU", "memory")
+_ALERT_COLUMNS: Final = ("at", "state", "severity", "what")
+_WIDE: Final = 100
 _ALERT_STATE: Final = {"firing": "bold red", "pending": "yellow", "resolved": "green"}
 
 
@@ -24,14 +28,16 @@ _ALERT_STATE: Final = {"firing": "bold red", "pending": "yellow", "resolved": "g
 class StageRow:
     """One process. Figures it doesn't have are None; ``rate`` in readings a second.
 
-    ``lag`` is in readings or records that wait, ``errors`` counts what was rejected or failed.
+    ``lag`` is in readings or records that wait, ``rejected`` counts dead letters (the input's
+    fault), ``failures`` what a server did not take.
     """
 
     name: str
     state: str
     rate: float | None = None
     lag: float | None = None
-    errors: float | None = None
+    rejected: float | None = None
+    failures: float | None = None
     restarts: int = 0
     cpu_pct: float | None = None
     memory_bytes: float | None = None
@@ -45,6 +51,7 @@ class AlertRow:
     at: str
     state: str
     severity: str
+    rule: str
     summary: str
 
 
@@ -74,7 +81,7 @@ class Snapshot:
 
 
 def render(snapshot: Snapshot) -> RenderableType:
-    """The whole screen, made for 100 columns."""
+    """The whole screen, made for 100 columns; at 80 the least important figures are left out."""
     return Group(
         _header(snapshot),
         Text(),
@@ -109,8 +116,10 @@ def summary_line(snapshot: Snapshot) -> str:
             figures.append(f"{count_words(row.rate)}/s")
         if row.lag is not None:
             figures.append(f"lag {count_words(row.lag)}")
-        if row.errors:
-            figures.append(f"errors {count_words(row.errors)}")
+        if row.rejected:
+            figures.append(f"rejected {count_words(row.rejected)}")
+        if row.failures:
+            figures.append(f"failures {count_words(row.failures)}")
         if row.restarts:
             figures.append(f"restarts {row.restarts}")
         parts.append(f"{row.name} {', '.join(figures)}")
@@ -132,25 +141,27 @@ def _header(snapshot: Snapshot) -> RenderableType:
 
 
 def _stages(rows: Sequence[StageRow]) -> RenderableType:
-    table = Table(box=None, expand=True, header_style="dim", padding=(0, 1))
-    table.add_column("stage", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    for title in ("readings/s", "lag", "errors", "restarts", "CPU", "memory"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("", ratio=1, overflow="fold")
+    table = HouseTable(
+        ("stage", "state", *_FIGURES, "note"),
+        right=_FIGURES,
+        drop=("memory", "CPU", "failures", "restarts"),
+        wraps="note",
+        hint="a wider terminal shows them",
+    )
     for row in rows:
         table.add_row(
             row.name,
             state_text(row.state),
             _figure(row.rate),
             _figure(row.lag, "yellow"),
-            _figure(row.errors, "red"),
+            _figure(row.rejected, "yellow"),
+            _figure(row.failures, "red"),
             Text(str(row.restarts), style="yellow" if row.restarts else "dim"),
             Text("–" if row.cpu_pct is None else f"{row.cpu_pct:.0f} %"),
             Text("–" if row.memory_bytes is None else bytes_words(row.memory_bytes)),
             Text(row.note, style="dim"),
         )
-    return table
+    return Padding(table, (0, 1))
 
 
 def _figure(value: float | None, alarm: str = "") -> Text:
@@ -174,18 +185,27 @@ def _alerts(alerts: AlertBoard) -> RenderableType:
     if not rows:
         known = "none fires, none ended lately" if alerts.complete else "not read yet"
         return Text(f" {known}", style="dim")
-    table = Table(box=None, show_header=False, expand=True, padding=(0, 1))
-    for _ in range(3):
-        table.add_column(no_wrap=True)
-    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(
-            Text(row.at, style="dim"),
-            Text(row.state, style=_ALERT_STATE.get(row.state, "")),
-            severity_text(row.severity),
-            Text(row.summary),
-        )
-    return table
+    return _AlertLines(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _AlertLines:
+    """Alerts as a table; where there is little room, their summaries without the rules' ids."""
+
+    rows: Sequence[AlertRow]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        del console
+        narrow = options.max_width < _WIDE
+        table = HouseTable(_ALERT_COLUMNS, wraps="what", show_header=False)
+        for row in self.rows:
+            table.add_row(
+                Text(row.at, style="dim"),
+                Text(row.state, style=_ALERT_STATE.get(row.state, "")),
+                severity_text(row.severity),
+                Text(row.summary if narrow else f"{row.rule}: {row.summary}"),
+            )
+        yield Padding(table, (0, 1))
 
 
 def _events(lines: Sequence[str]) -> list[RenderableType]:

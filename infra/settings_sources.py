@@ -80,10 +80,21 @@ def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Variables that look like ours but set nothing, each with what may be meant."""
     known = {*ENVIRONMENT, PROCESS_NAME, NATIVE_FOLDER}
     return {
-        name: _did_you_mean(name, ENVIRONMENT)
+        name: _close(name)
         for name in sorted(environ)
         if name.startswith("QALA_") and not name.startswith("QALA_TEST_") and name not in known
     }
+
+
+def _close(variable: str) -> str:
+    """What may be meant by a variable; they all begin alike, so that only the rest tells."""
+    known = {name.removeprefix("QALA_"): name for name in ENVIRONMENT}
+    close = get_close_matches(variable.removeprefix("QALA_"), sorted(known), n=1, cutoff=0.7)
+    return (
+        f"did you mean {known[close[0]]}?"
+        if close
+        else "it sets nothing; `qala config` lists what does"
+    )
 
 
 def has_file() -> bool:

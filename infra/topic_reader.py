@@ -97,7 +97,7 @@ async def open_topic(kafka: KafkaConnection, topic: str) -> AsyncIterator[OpenTo
     try:
         await knock(kafka)
     except ServerAccessError as exc:
-        raise LookupFailedError(f"{exc} (`qala up` starts one here)") from exc
+        raise LookupFailedError(f"{exc}{_where_else(kafka)}") from exc
     consumer = AIOKafkaConsumer(
         **kafka.client_args(), enable_auto_commit=False, request_timeout_ms=10_000
     )
@@ -112,6 +112,16 @@ async def open_topic(kafka: KafkaConnection, topic: str) -> AsyncIterator[OpenTo
         ) from exc
     finally:
         await consumer.stop()
+
+
+def _where_else(kafka: KafkaConnection) -> str:
+    if kafka.bootstrap != KafkaConnection().bootstrap:
+        return " (`qala up` starts one here)"
+    # nobody named a Kafka, and no `qala up` was found that runs one
+    return (
+        " (`qala up` starts one here; where it runs on another data folder, name that with --data "
+        "or QALA_DATA)"
+    )
 
 
 async def _partitions(consumer: Any, topic: str) -> list[int]:  # noqa: ANN401 - untyped

@@ -28,8 +28,9 @@ _MIN_CHARS: Final = 32
 _MIN_DISTINCT: Final = 8
 _PSEUDONYM_CHARS: Final = 32
 _NONCE_BYTES: Final = 12
-SEAL_BYTES: Final = _NONCE_BYTES + 16
-"""What sealing adds: the nonce, and the tag of AES-GCM."""
+_TAG_BYTES: Final = 16
+SEAL_BYTES: Final = _NONCE_BYTES + _TAG_BYTES
+"""What sealing adds to the bytes that came in."""
 _SCHEME: Final = "v1"
 _MADE: Final = "write 32 or more random characters, such as those of: openssl rand -hex 32"
 

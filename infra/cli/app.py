@@ -30,16 +30,23 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:  # noqa: FBT001 - Typer's way to call it
+    if asked:
+        typer.echo(f"qala {metadata.version('qala')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _qala(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", is_eager=True, callback=_version
+        ),
     ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"qala {metadata.version('qala')}")
-        raise typer.Exit
+    del version  # its callback has ended the program where it was asked for
 
 
 RUN = "Run everything"

@@ -158,7 +158,7 @@ def preview(
         raise typer.BadParameter(f"'{span}' is not a range; write for example 30m, 6h or 7d")
     if now is not None and now.tzinfo is None:
         now = now.replace(tzinfo=UTC)
-    from dashboards.preview import Wish
+    from dashboards.preview import NoSuchBoardError, Wish
     from infra.cli.run_preview import run_preview
 
     wish = Wish(
@@ -169,4 +169,7 @@ def preview(
         devices=devices,
         simulated=simulated,
     )
-    run_preview(out, wish, data=data, as_json=as_json)
+    try:
+        run_preview(out, wish, data=data, as_json=as_json)
+    except NoSuchBoardError as exc:
+        raise typer.BadParameter(str(exc)) from exc

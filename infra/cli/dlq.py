@@ -173,14 +173,20 @@ def dlq_replay(
     again: Annotated[
         bool, typer.Option("--again", help="Those that were replayed before, too.")
     ] = False,
+    unchanged: Annotated[
+        bool,
+        typer.Option("--all", help="With --from: send the lines that nobody has mended, too."),
+    ] = False,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
     """Send letters through the bridge's code again, under their first receive time.
 
-    For letters that were mended in an exported file, or that a newer Qala accepts. Each is
+    For letters that were mended in an exported file, or that a newer Qala accepts. Of a file,
+    lines that still say what Kafka holds are left alone, unless `--all` is given. Each letter is
     marked, and replayed once unless `--again` is given. What is refused again becomes a new
-    letter that names the first. Exit code 1 where one was refused again, or can't be replayed.
+    letter that names the first. Exit code 1 where one was refused again, or can't be replayed;
+    what was left alone is no failure.
 
     **Examples**
 
@@ -200,7 +206,9 @@ def dlq_replay(
         raise typer.BadParameter(
             "say which letters: REFs, or filters such as --reason, or --from FILE; one of the three"
         )
-    choice = Choice(_refs(refs or ()), wanted if wanted.asks else None, file)
+    if unchanged and file is None:
+        raise typer.BadParameter("--all is for the lines of a file; give it with --from FILE")
+    choice = Choice(_refs(refs or ()), wanted if wanted.asks else None, file, unchanged=unchanged)
     replay_letters(choice, dry_run=dry_run, again=again, data=data, as_json=as_json)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar
@@ -24,6 +25,7 @@ from infra.supervisor.records import (
     ProbeRecord,
     log_file,
     read_probe,
+    read_probes,
     remove_record,
     run_folder,
     write_record,
@@ -36,6 +38,7 @@ Work = Callable[[Readiness, CollectorRegistry, asyncio.Event], Awaitable[ResultT
 """A stage with its settings given: runs until the event is set, then ends in order."""
 
 _FAILED: Final = 1
+_START_S: Final = 30.0
 
 
 class BridgeRunsError(InfraError):
@@ -118,19 +121,34 @@ async def _run(work: Work[ResultT], data: Path, stage: str, name: str, identity:
         folder=folder, name=name, stage=stage, id=identity, readiness=readiness, registry=registry
     ) as record:
         _log.info("a stage starts", metrics=f"http://127.0.0.1:{record.port}/metrics")
+        started_s = time.monotonic()
+        _forget_former(folder, record)
         try:
             result = await work(readiness, registry, stop)
         except Exception as exc:
             if not is_known(exc):
                 _log.exception("a stage failed unexpectedly")
             if _is_ours(folder, record):
-                ended = msgspec.structs.replace(record, ended=one_line(exc), final=is_final(exc))
+                ended = msgspec.structs.replace(
+                    record,
+                    ended=one_line(exc),
+                    final=is_final(exc),
+                    at_start=time.monotonic() - started_s < _START_S,
+                )
                 write_record(folder, ended)
             raise
     if _is_ours(folder, record):
         remove_record(folder, record)
     _log.info("a stage ended")
     return result
+
+
+def _forget_former(folder: Path, record: ProbeRecord) -> None:
+    """Forget how the same stage ended before under another name: it is tried again now."""
+    for other in read_probes(folder):
+        same = (other.stage, other.id) == (record.stage, record.id) and other.name != record.name
+        if same and not other.process.alive():
+            remove_record(folder, other)
 
 
 def _is_ours(folder: Path, record: ProbeRecord) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -60,14 +61,23 @@ def list_alerts(wanted: Wanted, *, data: Path | None, as_json: bool, now_s: floa
         print_json([_as_dict(alert) for alert in found[: wanted.limit]])
         return
     shown = found[: wanted.limit or _SHOWN]
-    made = table("state", "severity", "since", "site", "device", "rule", "what", right=("since",))
+    counted = "firing for" if wanted.firing else "in state for"
+    made = table(
+        "state", "severity", counted, "began", "site", "device", "rule", "what",
+        right=(counted,),
+        drop=("rule", "began", "severity"),
+    )  # fmt: skip
     for alert in shown:
         made.add_row(*_row(alert, now_s))
     show(made, "no alert fires" if wanted.firing else "no alerts")
     if shown:
         rest = len(found) - len(shown)
         more = f"and {count_words(rest)} more (--limit); " if rest else ""
-        told = "as the worker told it last: `qala ps` says whether it runs"
+        told = (
+            "began: when its condition did, UTC (a chat message's `since`); what: as it was told "
+            "with its last change of state, its figures do not move on. `qala ps` says whether "
+            "the worker runs"
+        )
         console().print(Text(f"\n{more}{told}", style="dim"))
 
 
@@ -89,11 +99,19 @@ def _row(alert: Alert, now_s: float) -> tuple[str | Text, ...]:
         Text(f"{sign} {alert.state}", style=style),
         severity_text(alert.severity),
         age_words(now_s - alert.at / 1000),
+        _moment(alert.started, now_s),
         alert.site,
         alert.device,
         Text(alert.rule, style="dim"),
         alert.summary,
     )
+
+
+def _moment(ms: int, now_s: float) -> Text:
+    """The time of day, with its date where that is not today's (UTC)."""
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    today = at.date() == datetime.fromtimestamp(now_s, UTC).date()
+    return Text(at.strftime("%H:%M:%S" if today else "%d %b %H:%M"), style="dim")
 
 
 def _as_dict(alert: Alert) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from infra.cli.output import console, iso_ms, print_json, show, table
 from infra.settings import load_settings
+from infra.supervisor.records import read_probes, run_folder
 from infra.topic_reader import last_by_key
 from infra.words import age_words, count_words, state_text
 from schemas.records import DeviceRecord, decode_device
@@ -41,20 +42,41 @@ def list_devices(
     if as_json:
         print_json([_as_dict(device) for device in chosen])
         return
-    _show(chosen, found, now_s)
+    _show(chosen, found, now_s, _worker(settings.data))
 
 
-def _show(chosen: Sequence[DeviceRecord], found: Sequence[DeviceRecord], now_s: float) -> None:
+def _show(
+    chosen: Sequence[DeviceRecord], found: Sequence[DeviceRecord], now_s: float, worker: str
+) -> None:
     numbers = ("heard", "every", "readings", "missing")
-    made = table("site", "device", "kind", "state", *numbers, "note", right=numbers)
+    made = table(
+        "site", "device", "kind", "state", *numbers, "note",
+        right=numbers,
+        drop=("every", "kind", "readings", "heard", "missing"),
+    )  # fmt: skip
     for device in chosen:
         made.add_row(*_row(device, now_s))
     show(made, "no device like that" if found else "no devices yet")
     told_ms = [device.at for device in found if device.at is not None]
     if chosen and told_ms:
         age = age_words(now_s - max(told_ms) / 1000)
-        told = f"as told by the worker, once a minute of its clock; the newest of it {age} ago"
+        told = (
+            "as told by the worker: of devices that send once a minute of its clock, of the others "
+            f"once an hour; the newest of it {age} ago. {worker}"
+        )
         console().print(Text(f"\n{told}", style="dim"))
+
+
+def _worker(data: Path) -> str:
+    """Whether a worker lives on this data folder; those of other machines aren't seen here."""
+    living = [
+        str(probe.process.pid)
+        for probe in read_probes(run_folder(data))
+        if probe.stage == "streams" and probe.process.alive()
+    ]
+    if not living:
+        return f"No worker runs on {data}"
+    return f"The worker runs (pid {', '.join(living)})"
 
 
 def _as_dict(device: DeviceRecord) -> dict[str, Any]:

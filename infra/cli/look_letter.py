@@ -11,7 +11,7 @@ from rich.text import Text
 
 from infra.cli.letter_body import body_of
 from infra.cli.look_letters import STATE_STYLES, letter_settings, print_safe_json
-from infra.cli.output import console, table
+from infra.cli.output import console
 from infra.dlq.errors import DeadLetterError
 from infra.dlq.excerpt import safe, shortened
 from infra.dlq.exported import with_bytes
@@ -21,7 +21,8 @@ from infra.dlq.place import place_in_topic
 from infra.dlq.topic import LetterTopic, open_letters
 from infra.errors import LookupFailedError
 from infra.settings import Settings
-from infra.words import age_words, utc_words
+from infra.tables import HouseTable
+from infra.words import age_words, bytes_words, utc_words
 from schemas.deadletters import EXPLAINED, Reason
 
 _TOPIC_CHARS_SHOWN: Final = 1000
@@ -80,8 +81,7 @@ def _head(
     lines: list[RenderableType] = [title.append(f"  {meaning or ''}", style="not bold")]
     if letter.detail != meaning:
         lines.append(Text(safe(letter.detail)))
-    made = table("", "")
-    made.show_header = False
+    made = HouseTable(("fact", "value"), wraps="value", show_header=False)
     for name, value in _facts(letter, followers, now_s, is_open=is_open):
         made.add_row(Text(name, style="dim"), value)
     return Group(*lines, Text(), made)
@@ -101,7 +101,9 @@ def _facts(
     if letter.sealed is not None:
         sealed = f"with the key {safe(letter.sealed)}, as it may hold a person's id"
         facts.append(("sealed", Text(sealed + ("; opened here" if is_open else ""))))
-    if letter.whole_size is not None:
+    if letter.whole_size is None:
+        facts.append(("size", Text(f"{bytes_words(letter.size)} came in")))
+    else:
         facts += _cut(letter)
     return [*facts, *_history(letter, followers)]
 

@@ -21,7 +21,7 @@ from infra.settings import Settings, load_settings
 from infra.words import age_words, bytes_words, count_words, utc_words
 from schemas.deadletters import EXPLAINED, Reason
 
-STATE_STYLES: Final = {"open": "", "replayed": "green", "refused again": "red"}
+STATE_STYLES: Final = {"new": "", "replayed": "green", "refused again": "red"}
 _TOPIC_CHARS: Final = 120
 
 
@@ -42,8 +42,13 @@ def list_letters(
     if as_json:
         print_safe_json([told(letter) for letter in letters])
         return
-    made = table("letter", "ago", "reason", "topic", "size", "state", right=("ago", "size"))
-    made.columns[3].no_wrap = False
+    made = table(
+        "letter", "ago", "reason", "topic", "size", "sealed", "state", "replay of",
+        right=("ago", "size"),
+        cut=("topic",),
+        drop=("replay of", "size", "sealed", "ago"),
+        last_wraps=False,
+    )  # fmt: skip
     for letter in letters:
         made.add_row(
             Text(str(letter.ref), style="bold"),
@@ -51,22 +56,15 @@ def list_letters(
             Text(safe(letter.reason), style="yellow"),
             Text(shortened(letter.topic, _TOPIC_CHARS)),
             bytes_words(letter.whole_size or letter.size),
-            _state(letter),
+            Text("yes" if letter.sealed is not None else "no", style="dim"),
+            Text(letter.state, style=STATE_STYLES[letter.state]),
+            Text("" if letter.replay_of is None else str(letter.replay_of), style="dim"),
         )
     show(made, "no dead letters" + (" fit these filters" if wanted.asks else ""))
     if len(letters) == limit:
         console().print(
             Text(f"the newest {limit}; --limit N shows more, --summary counts all", style="dim")
         )
-
-
-def _state(letter: Letter) -> Text:
-    parts = ["sealed"] if letter.sealed is not None else []
-    if letter.replay_of is not None:
-        parts.append(f"again of {letter.replay_of}")
-    if letter.marks or not parts:
-        parts.append(letter.state)
-    return Text(", ".join(parts), style=STATE_STYLES[letter.state] or "dim")
 
 
 def count_letters(wanted: Filter, *, data: Path | None, as_json: bool, now_s: float) -> None:
@@ -87,6 +85,7 @@ def count_letters(wanted: Filter, *, data: Path | None, as_json: bool, now_s: fl
     made = table(
         "reason", "letters", "replayed", "newest", "in words",
         right=("letters", "replayed", "newest"),
+        drop=("in words",),
     )  # fmt: skip
     for reason, count in counts:
         made.add_row(

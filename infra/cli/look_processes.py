@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,18 +13,18 @@ from typing import Any, Final
 import aiohttp
 from rich.text import Text
 
-from infra.cli.output import print_json, show, table
+from infra.cli.output import console, print_json, show, table
 from infra.settings import load_settings
 from infra.supervisor.figures import CPU, MEMORY, is_ready, of_process, scrape
-from infra.supervisor.keyfigures import KEY_FIGURES, errors_of
+from infra.supervisor.keyfigures import KEY_FIGURES, KeyFigures, failures_of, rejected_of
 from infra.supervisor.ownership import base_name, unwatched
 from infra.supervisor.records import (
     SUPERVISOR,
     ProbeRecord,
     ProcessRecord,
     State,
-    read_probes,
     read_processes,
+    remembered_probes,
     run_folder,
 )
 from infra.words import age_words, bytes_words, count_words, state_text, utc_words
@@ -32,6 +32,11 @@ from infra.words import age_words, bytes_words, count_words, state_text, utc_wor
 _UNWATCHED: Final = (
     "nothing watches these processes, as their `qala up` was killed: run `qala up`, which stops "
     "them and starts everything anew, or `qala servers down`"
+)
+_READING: Final = (
+    "taken in since the start: readings with statuses and replies; rows and messages with Qala's "
+    "own. rejected: input that became dead letters, for which the stage is not to blame "
+    "(`qala dlq list`). failures: what had to be tried again"
 )
 
 
@@ -60,20 +65,32 @@ def list_processes(*, data: Path | None, as_json: bool) -> None:
 
 
 def _show(found: Sequence[Shown], data: Path) -> None:
-    numbers = ("pid", "restarts", "received", "lag", "errors", "CPU time", "memory")
-    made = table("name", "state", *numbers, "for", "address", right=numbers, last_wraps=False)
+    numbers = ("pid", "restarts", "taken in", "lag", "rejected", "failures", "CPU time", "memory")
+    made = table(
+        "name", "state", *numbers, "for", "address",
+        right=numbers,
+        drop=("address", "CPU time", "memory", "restarts", "for", "taken in", "failures"),
+        last_wraps=False,
+    )  # fmt: skip
     now = time.time()
     for process in found:
         made.add_row(*_row(process, now))
     show(made, f"nothing runs on {data}; start everything with `qala up`")
+    for process in found:
+        if "ended" in process.metrics:
+            console().print(Text(f"\n{process.name} ended: {process.metrics['ended']}"))
+    if any(base_name(process.name) in KEY_FIGURES for process in found):
+        console().print(Text(f"\n{_READING}", style="dim"))
 
 
 async def gather(folder: Path) -> list[Shown]:
     """What a supervisor runs, in the order of its start, and stages started by hand.
 
     Where a process of a supervisor has ended and one started by hand has its name, that is shown.
+    Of stages that have ended otherwise than they were asked to, the last word is shown.
     """
-    probes = {probe.name: probe for probe in read_probes(folder) if probe.process.alive()}
+    remembered = remembered_probes(folder, time.time())
+    probes = {probe.name: probe for probe, _ in remembered if probe.process.alive()}
     records = [
         record
         for record in read_processes(folder)
@@ -86,6 +103,8 @@ async def gather(folder: Path) -> list[Shown]:
             *(_by_hand(session, probe) for name, probe in probes.items() if name not in names),
         ]
         found = await asyncio.gather(*shown)
+    names |= probes.keys()
+    found += [_ended(probe, at_s) for probe, at_s in remembered if probe.name not in names]
     return sorted(found, key=lambda process: (_rank(process.name), process.name))
 
 
@@ -125,6 +144,17 @@ async def _by_hand(session: aiohttp.ClientSession, probe: ProbeRecord) -> Shown:
     )
 
 
+def _ended(probe: ProbeRecord, at_s: float) -> Shown:
+    return Shown(
+        name=probe.name,
+        pid=None,
+        state="failed" if probe.ended else "stopped",
+        restarts=0,
+        since=at_s,
+        metrics={"id": probe.id, "ended": probe.ended or "it was killed, and left no word"},
+    )
+
+
 async def _metrics(session: aiohttp.ClientSession, probe: ProbeRecord) -> dict[str, float | str]:
     metrics: dict[str, float | str] = dict(await scrape(session, probe.port) or {})
     return {**metrics, "id": probe.id, "probe": probe.port}
@@ -159,14 +189,20 @@ def _row(process: Shown, now: float) -> tuple[str | Text, ...]:
         state_text(process.state),
         _dash(str(process.pid) if process.pid else None),
         Text(str(process.restarts), style="yellow" if process.restarts else "dim"),
-        _count(figures.get(keys.rate) if keys else None),
+        _taken_in(keys, figures),
         _count(figures.get(keys.lag) if keys and keys.lag else None),
-        _count(errors_of(keys, figures) if keys else None, "red"),
+        _count(rejected_of(keys, figures) if keys else None, "yellow"),
+        _count(failures_of(keys, figures) if keys else None, "red"),
         _dash(age_words(cpu) if cpu is not None else None),
         _dash(bytes_words(memory) if memory is not None else None),
         age_words(now - process.since),
         Text(str(address), style="dim"),
     )
+
+
+def _taken_in(keys: KeyFigures | None, figures: Mapping[str, float]) -> Text:
+    value = figures.get(keys.rate) if keys else None
+    return _dash(None if keys is None or value is None else f"{count_words(value)} {keys.unit}")
 
 
 def _count(value: float | None, alarm: str = "") -> Text:

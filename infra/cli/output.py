@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.console import Console
+
+from infra.tables import HouseTable
 
 _PLAIN_WIDTH: Final = 120
 
@@ -30,20 +31,25 @@ def iso_ms(ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def table(*columns: str, right: Sequence[str] = (), last_wraps: bool = True) -> Table:
-    """An empty table in the house's style; the columns named in ``right`` hold numbers."""
-    made = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for column in columns:
-        made.add_column(
-            column,
-            justify="right" if column in right else "left",
-            no_wrap=not (last_wraps and column == columns[-1]),
-            overflow="fold",
-        )
-    return made
+def table(
+    *columns: str,
+    right: Sequence[str] = (),
+    cut: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    last_wraps: bool = True,
+) -> HouseTable:
+    """An empty table in the house's style; see `HouseTable`."""
+    wraps = columns[-1] if last_wraps and columns[-1] not in right else None
+    return HouseTable(columns, right=right, cut=cut, drop=drop, wraps=wraps)
 
 
-def show(rows: Table, empty: str) -> None:
-    """Print a table, or the sentence ``empty`` where it has no rows."""
-    out: RenderableType = rows if rows.row_count else empty
-    console().print(out)
+def show(rows: HouseTable, empty: str) -> None:
+    """Print a table, or the sentence ``empty`` where it has no rows.
+
+    Where it goes into a file or to a program, it is as wide as it must be to leave nothing out.
+    """
+    out = console()
+    if not rows.row_count:
+        out.print(empty)
+        return
+    out.print(rows, width=out.width if out.is_terminal else max(out.width, rows.whole_width))

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 
 from infra.cli.host import process_name, run_stage
-from infra.cli.output import console, print_json, table
+from infra.cli.output import console, print_json, show, table
 from infra.errors import InfraError
 from infra.ledger import LedgerWriter
 from infra.settings import load_settings
@@ -80,7 +80,7 @@ def _print(summary: Summary, ledger: Path | None) -> None:
         made.add_row("readings/s", count_words(summary.readings / summary.seconds))
     out = console()
     out.print(f"SIMULATED DATA: {summary.city}")
-    out.print(made)
+    show(made, "nothing was sent")
     if ledger is not None:
         out.print(f"compare it with what is stored: qala verify {ledger}")
 
@@ -112,7 +112,8 @@ def run_verification(
     if as_json:
         print_json(report.as_dict())
     else:
-        console().print(report.table())
+        console().print(report.title())
+        show(report.table(), "nothing was compared")
     if not report.ok:
         raise RunDiffersError(
             f"what is stored differs from {ledger}: {report.lost} lost, {report.differing} "

@@ -10,19 +10,34 @@ from typing import Final
 from rich.text import Text
 
 from infra.cli.look_letters import letter_settings, print_safe_json
-from infra.cli.output import console, table
+from infra.cli.output import console, show, table
 from infra.dlq.errors import DeadLetterError
 from infra.dlq.excerpt import safe
 from infra.dlq.exported import json_line, with_bytes, written_whole
 from infra.dlq.filters import Filter
 from infra.dlq.letters import Letter
 from infra.dlq.opening import key_at_hand, opened
-from infra.dlq.replay import IMPOSSIBLE, OUTCOMES, REFUSED, REPLAYED, Choice, Result, replay
+from infra.dlq.replay import (
+    IMPOSSIBLE,
+    OUTCOMES,
+    REFUSED,
+    REPLAYED,
+    UNCHANGED,
+    Choice,
+    Result,
+    replay,
+)
 from infra.dlq.topic import open_letters
 from infra.settings import Settings
 from ingest.persons import PersonKey
 
-_STYLES: Final = {"replayed": "green", "refused again": "red", "skipped": "", "impossible": "red"}
+_STYLES: Final = {
+    "replayed": "green",
+    "refused again": "red",
+    "unchanged": "dim",
+    "skipped": "",
+    "impossible": "red",
+}
 _MOST_ROWS: Final = 40
 
 
@@ -137,7 +152,10 @@ def _as_dict(result: Result) -> dict[str, str | int]:
 
 
 def _print(results: list[Result], counts: dict[str, int], *, dry_run: bool) -> None:
-    told = [one for one in results if dry_run or one.outcome != REPLAYED]
+    # of a large file with one mended line, the others are told by their number alone
+    told = [
+        one for one in results if one.outcome != UNCHANGED and (dry_run or one.outcome != REPLAYED)
+    ]
     made = table("letter", "outcome", "why")
     for one in told[:_MOST_ROWS]:
         made.add_row(
@@ -147,11 +165,13 @@ def _print(results: list[Result], counts: dict[str, int], *, dry_run: bool) -> N
         )
     out = console()
     if told:
-        out.print(made)
+        show(made, "no letter")
         if len(told) > _MOST_ROWS:
             out.print(Text(f"… and {len(told) - _MOST_ROWS} more; --json has all", style="dim"))
         out.print()
     words = [f"{count} {name}" for name, count in counts.items()]
+    if counts[UNCHANGED]:
+        words.append("--all sends the unchanged ones, too")
     out.print(Text(("dry run, nothing was written: " if dry_run else "") + ", ".join(words)))
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from dashboards.boards import build_all
 from dashboards.limits import read_limits, shipped_rules
 from dashboards.preview import Asker, Wish, Written, preview
-from infra.cli.output import console, print_json, table
+from infra.cli.output import console, print_json, show, table
 from infra.settings import Settings, load_settings
 from infra.supervisor.records import read_processes, run_folder
 from infra.words import bytes_words
@@ -38,10 +38,9 @@ def run_preview(out: Path, wish: Wish, *, data: Path | None, as_json: bool) -> N
     for page in written:
         size = Text(bytes_words(page.file.stat().st_size), style="dim")
         made.add_row(str(page.file), size, page.title)
-    shown = console()
-    shown.print(made)
+    show(made, "no page")
     if written:
-        shown.print(Text(f"\nopen {written[0].file} in a browser", style="dim"))
+        console().print(Text(f"\nopen {written[0].file} in a browser", style="dim"))
 
 
 async def _draw(settings: Settings, wish: Wish, out: Path) -> Sequence[Written]:

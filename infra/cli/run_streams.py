@@ -168,7 +168,7 @@ def _show_done(done: Sequence[Done]) -> None:
         made.add_row(str(one.partition), *(_count(value) for value in counts))
     out = console()
     out.print()
-    out.print(made)
+    show(made, "no partition")
     out.print("start the workers: `qala streams`; each rebuilds its partitions before it goes on")
 
 
@@ -229,7 +229,7 @@ def _show_verdicts(verdicts: Sequence[Verdict]) -> None:
         named.add_row(str(number), first.site, first.device or "—", first.field, *pair)
     out = console()
     out.print()
-    out.print(named)
+    show(named, "no difference")
     more = sum(one.comparison.differences for one in verdicts) - len(rows)
     if more:
         out.print(Text(f"and {count_words(more)} more", style="dim"))

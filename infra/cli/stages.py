@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,6 +16,19 @@ sink = typer.Typer(
 )
 
 
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def _identity(text: str | None) -> str | None:
+    """Refuse what can't be a bridge's id, as wrong usage."""
+    if text is not None and _ID.fullmatch(text) is None:
+        raise typer.BadParameter(
+            f"'{text}' can't be a bridge's id; write 1 to 63 of a-z, 0-9 and -, beginning with a "
+            "letter or digit, for example north"
+        )
+    return text
+
+
 def bridge(
     *,
     identity: Annotated[
@@ -22,6 +36,7 @@ def bridge(
         typer.Option(
             "--id",
             metavar="ID",
+            callback=_identity,
             help="Name of this bridge's session at the broker; each copy needs its own, the same "
             "one at each start. Default: 1.",
         ),

@@ -57,7 +57,9 @@ class Mark(Struct, frozen=True):
 
 
 class Letter(Struct):
-    """One dead letter. ``written_ms`` is when it came into Kafka, ``size`` its bytes there.
+    """One dead letter. ``written_ms`` is when it came into Kafka, ``size`` its bytes as they came.
+
+    Sealing makes them more in Kafka; ``size`` is without that.
 
     ``rx_us`` is when the rejected input was received; ``whole_size`` and ``sha256`` are of the
     input before it was cut, None where it wasn't. ``marks`` are its replays, the first first.
@@ -80,9 +82,9 @@ class Letter(Struct):
 
     @property
     def state(self) -> str:
-        """``open``, ``replayed`` or ``refused again``; the last replay decides."""
+        """``new``, ``replayed`` or ``refused again``; the last replay decides."""
         if not self.marks:
-            return "open"
+            return "new"
         return "refused again" if self.marks[-1].refused else "replayed"
 
     @property
@@ -111,8 +113,12 @@ class Letter(Struct):
 
 
 def letter_of(ref: Ref, written_ms: int, size: int, headers: Headers) -> Letter:
-    """The letter that a record with these headers is; what a header lacks reads ``?``."""
+    """The letter that a record with these headers is; what a header lacks reads ``?``.
+
+    ``size`` is that of the record's value, sealed or not.
+    """
     told = list(headers)
+    sealed = header(told, deadletters.HEADER_SEALED)
 
     def text(name: str) -> str:
         return header(told, name) or "?"
@@ -121,14 +127,14 @@ def letter_of(ref: Ref, written_ms: int, size: int, headers: Headers) -> Letter:
     return Letter(
         ref=ref,
         written_ms=written_ms,
-        size=size,
+        size=size if sealed is None else max(0, size - SEAL_BYTES),
         topic=text(deadletters.HEADER_TOPIC),
         reason=text(deadletters.HEADER_REASON),
         detail=text(deadletters.HEADER_DETAIL),
         bridge=text(deadletters.HEADER_BRIDGE),
         rx_us=_number(told, deadletters.HEADER_RX),
         index=_number(told, deadletters.HEADER_INDEX),
-        sealed=header(told, deadletters.HEADER_SEALED),
+        sealed=sealed,
         whole_size=_number(told, deadletters.HEADER_SIZE),
         sha256=header(told, deadletters.HEADER_SHA256),
         replay_of=_ref(replay_of),

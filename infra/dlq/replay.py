@@ -21,6 +21,7 @@ from infra.dlq.letters import Letter, Ref
 from infra.dlq.log_clock import log_clock
 from infra.dlq.opening import opened
 from infra.dlq.topic import LetterTopic, open_letters
+from infra.dlq.unchanged import unchanged_refs
 from ingest.errors import SealError
 from ingest.persons import PersonKey
 from ingest.replay import Message, Replay, Taken, Trial, open_replay
@@ -30,8 +31,9 @@ from schemas.deadletters import HEADER_REASON, HEADER_RX, HEADER_TOPIC
 REPLAYED: Final = "replayed"
 REFUSED: Final = "refused again"
 SKIPPED: Final = "skipped"
+UNCHANGED: Final = "unchanged"
 IMPOSSIBLE: Final = "impossible"
-OUTCOMES: Final = (REPLAYED, REFUSED, SKIPPED, IMPOSSIBLE)
+OUTCOMES: Final = (REPLAYED, REFUSED, UNCHANGED, SKIPPED, IMPOSSIBLE)
 
 _GONE: Final = "it was there a moment ago, and is gone: its time was up"
 _BATCH: Final = 200
@@ -49,11 +51,15 @@ class Result(Struct):
 
 
 class Choice(Struct, frozen=True):
-    """Which letters: those named, those that a filter means, or those of an exported file."""
+    """Which letters: those named, those that a filter means, or those of an exported file.
+
+    Of a file, only what was mended; with ``unchanged``, every line.
+    """
 
     refs: tuple[Ref, ...] = ()
     wanted: Filter | None = None
     file: Path | None = None
+    unchanged: bool = False
 
 
 class _Try(Struct):
@@ -85,6 +91,10 @@ async def replay(
         letters = await _chosen(topic, choice)
         results = {letter.ref: Result(letter.ref, SKIPPED, _before(letter)) for letter in letters}
         due = {letter.ref: letter for letter in letters if again or not letter.marks}
+        if choice.file is not None and not choice.unchanged:
+            for ref in await unchanged_refs(topic, choice.file, due, key):
+                results[ref] = Result(ref, UNCHANGED, "unchanged; --all sends them too")
+                del due[ref]
         results |= {ref: Result(ref, IMPOSSIBLE, _GONE) for ref in due}  # until it was tried
         if not due:
             return list(results.values())

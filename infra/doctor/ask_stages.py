@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -18,8 +19,8 @@ from infra.supervisor.records import (
     ProbeRecord,
     ProcessRecord,
     log_file,
-    read_probes,
     read_processes,
+    remembered_probes,
     run_folder,
 )
 
@@ -56,7 +57,7 @@ async def ask_stages(data: Path) -> StagesSeen:
     folder = run_folder(data)
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
         stages = await asyncio.gather(
-            *(_stage(session, data, probe) for probe in read_probes(folder))
+            *(_stage(session, data, probe) for probe, _ in remembered_probes(folder, time.time()))
         )
     supervised = supervisor_record(folder) is not None
     known = {stage.name for stage in stages}

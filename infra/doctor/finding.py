@@ -29,10 +29,14 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Away(Struct, frozen=True):
-    """A server that could not be asked at all: why, and what to do."""
+    """A server that could not be asked at all: why, and what to do.
+
+    ``absent`` says that it gave no answer, for whatever reason; not that it refused.
+    """
 
     what: str
     mend: str
+    absent: bool = False
 
     @classmethod
     def told(cls, error: Exception, address: str) -> Away:
@@ -40,6 +44,7 @@ class Away(Struct, frozen=True):
         what, _, mend = str(error).partition("; ")
         if not mend or mend.startswith("is it running"):
             mend = f"start it (`qala servers up`, or its service), or set {address} to where it is"
+            return cls(what, mend, absent=True)
         return cls(what, mend)
 
 

@@ -25,6 +25,7 @@ from infra.doctor.judge_machine import judge_machine
 from infra.doctor.judge_mqtt import judge_mqtt
 from infra.doctor.judge_stages import judge_stages
 from infra.doctor.kafka_disk import kafka_disk
+from infra.doctor.own_stack import with_stack
 from infra.doctor.watch_log import LogWatched, watch_log
 from infra.settings import Settings
 from schemas.connections import KafkaConnection, MqttConnection
@@ -62,6 +63,10 @@ async def examine(
         _patiently("this machine", ask_machine(data, environ)),
         _patiently("the data folder", ask_stages(data)),
     )
+    hosts = _hosts(settings)
+    broker = with_stack(broker, data, "mosquitto", here=is_here(hosts["Mosquitto"]))
+    kafka = with_stack(kafka, data, "kafka", here=is_here(hosts["Kafka"]))
+    influx = with_stack(influx, data, "influxdb", here=is_here(hosts["InfluxDB"]))
     broker = await _with_queue(settings.mqtt, broker, log)
     conf = broker_conf(data, settings.mqtt)
     if isinstance(machine, Away):
@@ -128,6 +133,7 @@ async def _patiently(server: str, asking: Awaitable[_T | Away]) -> _T | Away:
         return Away(
             f"{server} has not answered everything within {_PATIENCE_S:.0f} s",
             "see its log and its load; where it hangs, restart it",
+            absent=True,
         )
     except Exception as exc:  # noqa: BLE001 - whatever a client raises at an odd server
         return Away(
@@ -154,13 +160,18 @@ def _with_kafka(machine: MachineSeen, kafka: KafkaSeen | Away) -> MachineSeen:
     return replace(machine, disks=machine.disks | {"Kafka": disk})
 
 
-def _elsewhere(settings: Settings, machine: MachineSeen) -> list[str]:
-    """Servers that write elsewhere than into the data folder: by their addresses, and by it."""
-    hosts = {
+def _hosts(settings: Settings) -> dict[str, str]:
+    """Of each server the host in its address, of several the first."""
+    return {
         "Mosquitto": settings.mqtt.host,
         "Kafka": settings.kafka.bootstrap.split(",")[0].rpartition(":")[0].strip("[]"),
         "InfluxDB": urlsplit(settings.influx.url).hostname or "",
     }
+
+
+def _elsewhere(settings: Settings, machine: MachineSeen) -> list[str]:
+    """Servers that write elsewhere than into the data folder: by their addresses, and by it."""
+    hosts = _hosts(settings)
     return [
         server
         for server, host in hosts.items()

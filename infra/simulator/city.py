@@ -6,7 +6,6 @@ messages of the device, not in time, so they don't depend on how fast the broker
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
@@ -221,9 +220,12 @@ def describe(settings: SimulatorSettings) -> str:
         pace = f"{settings.rate:g} readings/s" if settings.rate else "full speed"
     return (
         f"simulated city of {settings.devices} devices on {min(settings.sites, settings.devices)} "
-        f"sites, {pace}, seed {settings.seed}, faults {json.dumps(_active(settings))}"
+        f"sites, {pace}, seed {settings.seed}, {_fault_words(settings)}"
     )
 
 
-def _active(settings: SimulatorSettings) -> dict[str, float]:
-    return {name: share for name, share in settings.faults.model_dump().items() if share}
+def _fault_words(settings: SimulatorSettings) -> str:
+    """``faults: late 0.2 %, malformed 1 %``, or ``no faults``."""
+    shares = settings.faults.model_dump().items()
+    active = [f"{name.replace('_', ' ')} {share * 100:g} %" for name, share in shares if share]
+    return f"faults: {', '.join(active)}" if active else "no faults"

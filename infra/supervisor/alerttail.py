@@ -67,7 +67,8 @@ def _rows(alerts: Iterable[Alert]) -> Iterable[AlertRow]:
             at=at.strftime("%H:%M:%S" if at.date() == today else "%d %b %H:%M"),
             state=alert.state,
             severity=alert.severity,
-            summary=f"{alert.rule}: {alert.summary}",
+            rule=alert.rule,
+            summary=alert.summary,
         )
 
 

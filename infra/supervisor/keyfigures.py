@@ -1,54 +1,73 @@
-"""Which of a stage's metrics are its rate, its lag and its errors."""
+"""Which of a stage's metrics are its rate, its lag, what it rejected and what failed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFigures:
-    """Names of metrics, labels merged: one counter, one gauge, and counters that are added."""
+    """Names of metrics, labels merged: a counter in ``unit``, a gauge, and two more counters.
+
+    ``rejected`` counts dead letters, which are the input's fault; ``failures`` what a server did
+    not take, and was tried again.
+    """
 
     rate: str
+    unit: str
     lag: str | None = None
-    errors: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    failures: str | None = None
 
 
 KEY_FIGURES: Final[dict[str, KeyFigures]] = {
-    "simulator": KeyFigures("qala_simulator_readings_total", "qala_simulator_pending"),
+    "simulator": KeyFigures("qala_simulator_readings_total", "readings", "qala_simulator_pending"),
     "bridge": KeyFigures(
         "qala_bridge_received_total",
+        "readings",
         "qala_bridge_outstanding",
-        (
-            "qala_bridge_rejected_total",
-            "qala_bridge_refused_total",
-            "qala_bridge_kafka_failures_total",
-        ),
+        ("qala_bridge_rejected_total", "qala_bridge_refused_total"),
+        "qala_bridge_kafka_failures_total",
     ),
     "streams": KeyFigures(
-        "qala_streams_lines_total", "qala_streams_lag_records", ("qala_streams_rejected_total",)
+        "qala_streams_lines_total",
+        "readings",
+        "qala_streams_lag_records",
+        ("qala_streams_rejected_total",),
     ),
     "sink-influx": KeyFigures(
         "qala_sink_influx_received_total",
+        "rows",
         "qala_sink_influx_lag_records",
-        ("qala_sink_influx_rejected_total", "qala_sink_influx_retries_total"),
+        ("qala_sink_influx_rejected_total",),
+        "qala_sink_influx_retries_total",
     ),
     "sink-chat": KeyFigures(
         "qala_sink_chat_received_total",
+        "messages",
         None,
-        ("qala_sink_chat_rejected_total", "qala_sink_chat_retries_total"),
+        ("qala_sink_chat_rejected_total",),
+        "qala_sink_chat_retries_total",
     ),
 }
 """By base name (`bridge-2` is a `bridge`)."""
 
 
-def errors_of(keys: KeyFigures, figures: Mapping[str, float]) -> float | None:
-    """The sum of the error counters, or None where nothing is known of the stage.
+def rejected_of(keys: KeyFigures, figures: Mapping[str, float]) -> float | None:
+    """How much input became dead letters, None where nothing is known of it."""
+    return _counted(keys, keys.rejected, figures)
 
-    A counter with labels has no samples before its first error: that is none yet.
-    """
-    if keys.rate not in figures:
+
+def failures_of(keys: KeyFigures, figures: Mapping[str, float]) -> float | None:
+    """How often a server did not take something, None where nothing is known of it."""
+    names = () if keys.failures is None else (keys.failures,)
+    return _counted(keys, names, figures)
+
+
+def _counted(keys: KeyFigures, names: Sequence[str], figures: Mapping[str, float]) -> float | None:
+    # a counter with labels has no samples before its first one: that is none yet
+    if not names or keys.rate not in figures:
         return None
-    return sum(figures.get(name, 0.0) for name in keys.errors)
+    return sum(figures.get(name, 0.0) for name in names)

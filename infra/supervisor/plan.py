@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -181,4 +182,6 @@ def addresses(plan: Plan, *, servers_only: bool) -> list[str]:
     ]
     if servers_only:
         return lines
-    return [*lines, f"look      qala ps --data {plan.data}, qala devices list, qala dlq list"]
+    given = f"--data {shlex.quote(str(plan.data))}"
+    looks = (f"qala {command} {given}" for command in ("ps", "devices list", "dlq list"))
+    return [*lines, *(f"{'' if n else 'look':<8}  {line}" for n, line in enumerate(looks))]

@@ -22,6 +22,7 @@ SUPERVISOR: Final = "supervisor"
 NO_ANSWER: Final = "its /ready does not answer"
 """What the check of a stage says of one that gives no answer at all, be it 200 or 503."""
 _PROBE: Final = ".probe.json"
+_REMEMBERED_S: Final = 600.0
 _MAX_LOG_BYTES: Final = 20 * 1024 * 1024
 
 
@@ -45,7 +46,7 @@ class ProbeRecord(Struct, frozen=True, kw_only=True):
     """Where a stage serves ``/metrics`` and ``/ready``, and how it ended, once it has.
 
     ``ended`` is the sentence of the error that ended it; ``final`` says that starting it again
-    can't help.
+    can't help, ``at_start`` that it had hardly begun.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ProbeRecord(Struct, frozen=True, kw_only=True):
     port: int
     ended: str | None = None
     final: bool = False
+    at_start: bool = False
 
 
 def run_folder(data: Path) -> Path:
@@ -114,6 +116,24 @@ def read_probes(folder: Path) -> list[ProbeRecord]:
     """What stages recorded of themselves, by name."""
     found = [_probe(file) for file in _files(folder) if _is_probe(file)]
     return [record for record in found if record is not None]
+
+
+def remembered_probes(folder: Path, now_s: float) -> list[tuple[ProbeRecord, float]]:
+    """What stages recorded, and when (s since 1970): of those that ended, at their end.
+
+    One that failed at its start and was not tried again for ten minutes is forgotten: whoever
+    started it has read why, and wants something else now.
+    """
+    found = []
+    for record in read_probes(folder):
+        try:
+            at_s = _file(folder, record).stat().st_mtime
+        except OSError:
+            continue  # removed meanwhile
+        if record.at_start and now_s - at_s > _REMEMBERED_S and not record.process.alive():
+            continue
+        found.append((record, at_s))
+    return found
 
 
 def read_probe(folder: Path, name: str) -> ProbeRecord | None:

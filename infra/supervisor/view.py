@@ -13,7 +13,7 @@ import aiohttp
 from infra.screen import AlertBoard, Snapshot, StageRow
 from infra.supervisor.child import Child
 from infra.supervisor.figures import CPU, MEMORY, Rates, is_ready, of_process, scrape
-from infra.supervisor.keyfigures import KEY_FIGURES, errors_of
+from infra.supervisor.keyfigures import KEY_FIGURES, failures_of, rejected_of
 from infra.supervisor.ownership import base_name
 from infra.supervisor.records import State, read_probe, run_folder
 
@@ -81,7 +81,8 @@ class View:
             state=look.by_hand or child.state,
             rate=rates.get(keys.rate) if keys else None,
             lag=figures.get(keys.lag) if keys and keys.lag else None,
-            errors=errors_of(keys, figures) if keys else None,
+            rejected=rejected_of(keys, figures) if keys else None,
+            failures=failures_of(keys, figures) if keys else None,
             restarts=child.restarts,
             cpu_pct=100 * rates[CPU] if CPU in rates else None,
             memory_bytes=figures.get(MEMORY),

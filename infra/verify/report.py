@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from rich.table import Table
+from infra.tables import HouseTable
+from infra.words import count_words
 
 SHOWN: Final = 10
 """So many of what is wrong are named."""
@@ -66,13 +67,16 @@ class Report:
         """For ``--json``."""
         return {**asdict(self), "ok": self.ok}
 
-    def table(self) -> Table:
-        """For a terminal."""
-        title = "simulated run: all is well" if self.ok else "simulated run: NOT as it should be"
-        table = Table(title=title, caption=None if self.complete else "the ledger was cut off")
-        table.add_column("what")
-        table.add_column("count", justify="right")
-        table.add_column("the first of them", overflow="fold")
+    def title(self) -> str:
+        """Whether all is well, in a line."""
+        told = "all is well" if self.ok else "NOT as it should be"
+        return f"simulated run: {told}" + ("" if self.complete else "; the ledger was cut off")
+
+    def table(self) -> HouseTable:
+        """For a terminal; without its title."""
+        table = HouseTable(
+            ("what", "count", "the first of them"), right=("count",), wraps="the first of them"
+        )
         for name, text in (
             ("messages", "messages acknowledged"),
             ("sent", "valid readings sent"),
@@ -91,7 +95,7 @@ class Report:
             ("unexpected_letters", "dead letters unexpected"),
         ):
             count = getattr(self, name)
-            shown = "not asked" if count is None else f"{count:,}"
+            shown = "not asked" if count is None else count_words(count)
             table.add_row(text, shown, "\n".join(self.names.get(name, [])))
         for text in self.wrong_types:
             table.add_row("wrong field type", "", text)

@@ -146,10 +146,13 @@ async def test_fifty_bad_messages_are_listed_shown_mended_and_replayed_and_store
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     await crashed_before_its_mark(city, mend(file))
 
-    dry = json.loads(await qala(city, "replay", "--from", str(file), "--dry-run", "--json", code=1))
-    assert (dry["replayed"], dry["refused_again"]) == (49, 1)
+    dry = json.loads(await qala(city, "replay", "--from", str(file), "--dry-run", "--json"))
+    assert (dry["replayed"], dry["refused_again"], dry["unchanged"]) == (49, 0, 1)
+    whole = ("replay", "--from", str(file), "--all", "--json")
+    dry = json.loads(await qala(city, *whole, "--dry-run", code=1))
+    assert (dry["replayed"], dry["refused_again"], dry["unchanged"]) == (49, 1, 0)
     assert not any(letter.marks for letter in await letters(city))
-    done = json.loads(await qala(city, "replay", "--from", str(file), "--json", code=1))
+    done = json.loads(await qala(city, *whole, code=1))
     assert (done["replayed"], done["refused_again"], done["skipped"], done["impossible"]) == (
         49, 1, 0, 0,
     )  # fmt: skip
@@ -193,9 +196,14 @@ async def nothing_twice(city: CityStack, file: Path, refused: str) -> None:
     assert str(second.ref.partition) == refused.split("/", maxsplit=1)[0]
     (one,) = [letter for letter in await letters(city) if str(letter.ref) == refused]
     assert (one.state, one.marks[0].refused) == ("refused again", 1)
-    assert f"again of {refused}" in await qala(city, "list", "--limit", "3")
+    newest = (await qala(city, "list", "--limit", "3")).splitlines()
+    (row,) = [line for line in newest if line.startswith(str(second.ref))]
+    assert row.split()[-2:] == ["new", refused]
 
-    again = json.loads(await qala(city, "replay", "--from", str(file), "--again", "--json", code=1))
+    some = json.loads(await qala(city, "replay", "--from", str(file), "--again", "--json"))
+    assert (some["replayed"], some["refused_again"], some["unchanged"]) == (49, 0, 1)
+    whole = ("replay", "--from", str(file), "--all", "--json")
+    again = json.loads(await qala(city, *whole, "--again", code=1))
     assert (again["replayed"], again["refused_again"], again["skipped"]) == (49, 1, 0)
     await city.send("ionizer", "last", SITE, reading(1, ts=time.time_ns() // 1_000_000))
     stored = STORED_AIR + 1

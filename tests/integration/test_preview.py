@@ -156,7 +156,7 @@ async def test_rows_after_the_chosen_moment_were_not_there_yet(drawn: Drawn) -> 
 
 async def test_an_unknown_board_is_refused_with_the_names_of_those_that_are(drawn: Drawn) -> None:
     done = preview(drawn, "--board", "qala-moon")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "there is no board 'qala-moon'; there are qala-alerts, " in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from rich.console import Console
 
 from infra.cli import look_devices
 from infra.cli.entry import run
 from infra.cli.host import refuse_second_bridge
-from infra.errors import InfraError, is_final, is_known, one_line
+from infra.cli.look_processes import gather
+from infra.cli.run_past import ProgressLines
+from infra.doctor.ask_stages import ask_stages
+from infra.errors import InfraError, LookupFailedError, is_final, is_known, one_line
 from infra.logs import RepeatFilter
 from infra.native import free_port
 from infra.probe import free_name, serve_probe
+from infra.settings_sources import unknown_variables
+from infra.simulator import SimulatorSettings, parse_faults
+from infra.simulator.city import describe
 from infra.supervisor.figures import Rates, flatten
-from infra.supervisor.identity import identify
+from infra.supervisor.identity import Identity, identify
 from infra.supervisor.records import (
     SUPERVISOR,
     ProbeRecord,
@@ -30,6 +40,10 @@ from infra.supervisor.records import (
     run_folder,
     write_record,
 )
+from infra.topic_reader import last_by_key
+from infra.verify.report import Report
+from schemas.connections import KafkaConnection
+from schemas.errors import ServerAccessError
 from schemas.readiness import Readiness
 from schemas.records import DeviceRecord, encode
 from streams.errors import Problem, RuleError
@@ -91,7 +105,49 @@ def _env() -> dict[str, str]:
 )  # fmt: skip
 def test_wrong_usage_ends_with_2(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command.split()) == 2
-    assert "Usage: qala" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("qala: ")
+    assert err.endswith("--help`\n")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command,told",
+    [
+        ("alerts list --severity bad", "--severity: 'bad' is not one of critical, warning, info"),
+        ("alerts list --limit 0", "--limit: '0' can't be used; write 1 or more"),
+        ("alerts list --limit x", "--limit: 'x' is not a whole number"),
+        ("simulate --ending foo", "--ending: 'foo' is not a time, for example 2026-01-31 or"),
+        ("simulate --days 401", "--days: '401' can't be used; write 400"),
+        ("alerts list --severty info", "no option --severty; did you mean --severity?"),
+        ("alerts list more", "'more' is more than it takes"),
+        ("devices list --state", "--state needs a value"),
+        ("dlq export", "--out is missing"),
+        ("dlq show", "REF is missing"),
+        ("dlq replay 3/1 --all", "--all is for the lines of a file"),
+        ("bridge --id A_B", "'A_B' can't be a bridge's id; write 1 to 63 of a-z, 0-9 and -"),
+        ("dashboards preview --board foo", "there is no board 'foo'; there are qala-alerts"),
+        ("nonsense", "there is no command 'nonsense'"),
+    ],
+)
+def test_wrong_usage_says_what_to_write_instead(
+    command: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command.split()) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    for leak in ("Input should", "Value error", "%Y", "[a-z0-9]", "pydantic"):
+        assert leak not in err
+
+
+def test_a_command_without_words_shows_its_help_and_the_version_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["dlq"]) == 2
+    assert "Usage: qala dlq" in capsys.readouterr().out
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("qala ")
 
 
 @pytest.mark.parametrize(
@@ -139,6 +195,45 @@ def test_a_stage_with_a_weak_key_ends_with_one_line_and_leaves_no_traceback() ->
     assert probe.final
     assert probe.ended is not None
     assert probe.ended in last
+    assert probe.at_start
+
+
+async def test_ps_and_doctor_agree_on_a_stage_that_failed_at_its_start() -> None:
+    folder = Path(".qala/run")
+    mine = _mine("bridge-2", "z")
+    gone = msgspec.structs.replace(
+        mine, process=Identity(1, 0, "another boot"), ended="the key is weak", at_start=True
+    )
+    write_record(folder, gone)
+    (shown,) = await gather(folder)
+    assert (shown.name, shown.pid, shown.state) == ("bridge-2", None, "failed")
+    assert shown.metrics["ended"] == "the key is weak"
+    assert [one.ended for one in (await ask_stages(Path(".qala"))).stages] == ["the key is weak"]
+    file = folder / "bridge-2.probe.json"
+    old_s = time.time() - 660
+    os.utime(file, (old_s, old_s))
+    assert await gather(folder) == []
+    assert (await ask_stages(Path(".qala"))).stages == ()
+    later = msgspec.structs.replace(gone, at_start=False)  # it had worked: that stays a matter
+    write_record(folder, later)
+    os.utime(file, (old_s, old_s))
+    assert len(await gather(folder)) == len((await ask_stages(Path(".qala"))).stages) == 1
+
+
+def test_a_stage_that_is_started_again_forgets_how_it_failed_under_another_name() -> None:
+    folder = Path(".qala/run")
+    gone = msgspec.structs.replace(
+        _mine("bridge-7", "1"), process=Identity(1, 0, "another boot"), ended="x"
+    )
+    other = msgspec.structs.replace(gone, name="bridge-8", id="y")
+    write_record(folder, gone)
+    write_record(folder, other)
+    subprocess.run(
+        [sys.executable, "-m", "infra.cli", "bridge"],
+        capture_output=True, check=False, env={**_env(), "QALA_PERSON_KEY": "weak"},
+    )  # fmt: skip
+    assert read_probe(folder, "bridge-7") is None
+    assert read_probe(folder, "bridge-8") == other
 
 
 def test_an_unexpected_error_is_one_line_and_its_traceback_is_in_the_log(
@@ -159,7 +254,7 @@ def test_an_unexpected_error_is_one_line_and_its_traceback_is_in_the_log(
 def test_config_prints_json_with_where_each_setting_came_from(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("QALA_PERSON_KEY", "a-secret-that-nobody-may-read")
+    monkeypatch.setenv("QALA_PERSON_KEY", "a-secret-that-nobody-may-ever-read")
     assert run(["config", "--json"]) == 0
     out = capsys.readouterr().out
     rows = {row["name"]: row for row in json.loads(out)}
@@ -412,3 +507,67 @@ def test_a_library_that_repeats_itself_is_cut_to_a_line_in_ten_seconds() -> None
     after = record(4)
     assert keep.filter(after)
     assert after.__dict__["left_out"] == 2
+
+
+def test_config_says_that_a_key_is_refused_and_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("QALA_PERSON_KEY", "short")
+    assert run(["config"]) == 1
+    out, err = capsys.readouterr()
+    assert "refused: too weak" in next(line for line in out.splitlines() if "person.key" in line)
+    assert err.startswith("qala: the key for persons' ids")
+    assert "short" not in out + err
+    assert run(["config", "--json"]) == 1
+    json.loads(capsys.readouterr().out)
+
+
+def test_only_what_is_close_is_suggested_for_an_unknown_variable() -> None:
+    found = unknown_variables({"QALA_FOO": "1", "QALA_INFLUX_ULR": "x", "QALA_CHAT_URL": "y"})
+    assert found["QALA_FOO"] == "it sets nothing; `qala config` lists what does"
+    assert found["QALA_INFLUX_ULR"] == "did you mean QALA_INFLUX_URL?"
+    assert found["QALA_CHAT_URL"] == "did you mean QALA_CHAT_URLS?"
+
+
+def test_a_verification_is_a_table_of_the_house() -> None:
+    report = Report(
+        ledger="x", messages=2048, sent=2048, valid_distinct=2048, duplicates=0, malformed=0,
+        complete=False, stored=2048,
+    )  # fmt: skip
+    out = StringIO()
+    Console(file=out, width=80).print(report.table())
+    assert "2 048" in out.getvalue()
+    assert "\u2502" not in out.getvalue()
+    assert report.title() == "simulated run: all is well; the ledger was cut off"
+
+
+def test_a_simulated_city_is_described_in_words() -> None:
+    told = describe(SimulatorSettings(faults=parse_faults("late=0.5%,wrong_clock=1%")))
+    assert told.endswith("seed 1, faults: late 0.5 %, wrong clock 1 %")
+    assert describe(SimulatorSettings()).endswith("seed 1, no faults")
+
+
+def test_a_past_written_without_a_terminal_tells_its_progress_every_ten_seconds() -> None:
+    now, lines = [0.0], list[str]()
+    progress = ProgressLines(lines.append, lambda: now[0])
+    for second in range(0, 31, 5):
+        now[0] = float(second)
+        progress.told(second / 100)
+    assert lines == [
+        f"SIMULATED DATA: {share} written after {share[:-1]} s\n" for share in ("10%", "20%", "30%")
+    ]
+
+
+def test_without_a_stack_the_absent_kafka_is_told_with_how_to_name_its_data_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refused(_: object) -> None:
+        raise ServerAccessError("Kafka at x cannot be reached")
+
+    monkeypatch.setattr("infra.topic_reader.knock", refused)
+    for kafka, named in (
+        (KafkaConnection(), True), (KafkaConnection(bootstrap="kafka:1"), False),
+    ):  # fmt: skip
+        with pytest.raises(LookupFailedError) as caught:
+            asyncio.run(last_by_key(kafka, "t"))
+        assert ("--data or QALA_DATA" in str(caught.value)) == named

@@ -22,7 +22,14 @@ from infra.words import age_words, bytes_words, count_words
 from schemas.records import Alert, AlertState, encode
 
 BRIDGE = StageRow(
-    name="bridge", state="ready", rate=498.4, lag=12, errors=3, cpu_pct=9.4, memory_bytes=71e6
+    name="bridge",
+    state="ready",
+    rate=498.4,
+    lag=12,
+    rejected=3,
+    failures=1,
+    cpu_pct=9.4,
+    memory_bytes=71e6,
 )
 SNAPSHOT = Snapshot(
     data=".qala",
@@ -36,7 +43,13 @@ SNAPSHOT = Snapshot(
     ],
     alerts=AlertBoard(
         rows=[
-            AlertRow(at="12:03:04", state="firing", severity="critical", summary="Ozone 104 at s-1")
+            AlertRow(
+                at="12:03:04",
+                state="firing",
+                severity="critical",
+                rule="ozone-high",
+                summary="Ozone 104 µg/m³ at stop-04-north, device ionizer-2",
+            )
         ],
         firing=1,
         complete=True,
@@ -45,7 +58,7 @@ SNAPSHOT = Snapshot(
 )
 
 
-def drawn(snapshot: Snapshot, width: int = 100) -> list[str]:
+def drawn(snapshot: Snapshot, width: int = 120) -> list[str]:
     out = StringIO()
     Console(file=out, width=width).print(render(snapshot))
     return out.getvalue().splitlines()
@@ -57,19 +70,19 @@ def line(lines: list[str], word: str) -> str:
 
 def test_a_stage_is_one_line_with_its_figures_and_units() -> None:
     words = line(drawn(SNAPSHOT), " bridge ").split()
-    assert words == ["bridge", "●", "ready", "498", "12", "3", "0", "9", "%", "71", "MB"]
+    assert words == ["bridge", "●", "ready", "498", "12", "3", "1", "0", "9", "%", "71", "MB"]
 
 
 def test_what_has_no_figures_shows_dashes_and_its_address() -> None:
     words = line(drawn(SNAPSHOT), " kafka ").split()
-    assert words == ["kafka", "●", "ready", "–", "–", "–", "0", "–", "–", "127.0.0.1:9092"]
+    assert words == ["kafka", "●", "ready", "–", "–", "–", "–", "0", "–", "–", "127.0.0.1:9092"]
 
 
 def test_what_is_in_trouble_says_why_and_how_often_it_was_started_again() -> None:
     lines = drawn(SNAPSHOT)
     assert "↻ backoff" in line(lines, " streams ")
     assert "ended with signal" in line(lines, " streams ")
-    assert line(lines, "streams").split()[6] == "2"
+    assert line(lines, "streams").split()[7] == "2"
 
 
 def test_simulated_data_and_a_simulated_clock_are_named_in_the_header() -> None:
@@ -113,8 +126,9 @@ def test_what_fires_comes_before_what_ended_however_old_it_is() -> None:
     alerts.take(*alert("soon", "pending", 8, fired=False))
     alerts.take(b"gone", None)
     board = alerts.board(complete=True)
-    assert [(row.summary, row.state) for row in board.rows] == [
-        ("ozone-high: old", "firing"), ("ozone-high: b", "resolved"), ("ozone-high: a", "resolved"),
+    assert [(row.rule, row.summary, row.state) for row in board.rows] == [
+        ("ozone-high", "old", "firing"), ("ozone-high", "b", "resolved"),
+        ("ozone-high", "a", "resolved"),
     ]  # fmt: skip
     assert board.firing == 1
 
@@ -134,9 +148,26 @@ def test_the_screen_keeps_to_the_width_of_its_terminal(width: int) -> None:
     assert "1 000 000" in line(lines, "sink-influx")
 
 
+def test_at_80_columns_no_address_word_or_number_is_broken_and_an_alert_is_whole() -> None:
+    big = StageRow(
+        name="sink-influx", state="waiting", rate=1_234_567, lag=1_200, rejected=4, failures=2,
+        cpu_pct=9, memory_bytes=71e6, note="influxdb: no answer from 127.0.0.1:8086",
+    )  # fmt: skip
+    lines = drawn(replace(SNAPSHOT, stages=[*SNAPSHOT.stages, big]), 80)
+    told = "\n".join(lines)
+    assert "127.0.0.1:9092" in told
+    assert "127.0.0.1:8086" in told
+    assert line(lines, "sink-influx").split()[3:8] == ["1", "234", "567", "1", "200"]
+    assert "Ozone 104 µg/m³ at stop-04-north," in told
+    assert "device ionizer-2" in told
+    assert "not shown for want of width: " in told
+    assert "memory" in line(lines, "not shown")
+
+
 def test_without_a_terminal_a_line_holds_states_and_figures() -> None:
     assert summary_line(SNAPSHOT) == (
-        "kafka ready; bridge ready, 498/s, lag 12, errors 3; streams backoff, restarts 2"
+        "kafka ready; bridge ready, 498/s, lag 12, rejected 3, failures 1; "
+        "streams backoff, restarts 2"
     )
 
 

@@ -16,9 +16,9 @@ setup: ## .venv with qala in it, Mosquitto, Kafka, InfluxDB: installs what is mi
 run: setup ## the whole stack with simulated devices; Ctrl-C stops it
 	@exec $(BIN)/qala up
 
-# Three at a time on two cores: tests on real servers mostly wait. One file stays in one process,
+# Four at a time on two cores: tests on real servers mostly wait. One file stays in one process,
 # which has servers of its own, and the longest files begin.
-PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test: setup ## all tests, those on real servers included
 	$(PYTEST)

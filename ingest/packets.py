@@ -9,7 +9,7 @@ import mqtt5
 
 from ingest.errors import MqttError, MqttRefusedError, SessionTakenOverError
 
-TOGETHER_BYTES: Final = 16 * 1024
+TOGETHER_BYTES: Final = 4 * 1024
 READ_BYTES: Final = 256 * 1024
 _REFUSED: Final = 128
 _CONTINUED: Final = 0x80
@@ -46,7 +46,7 @@ class PacketBuffer:
     ) -> None:
         """Hand out every packet that is whole now that ``nbytes`` more are in `free`, in order.
 
-        PUBLISH packets without another between them are handed out together, up to 16 KiB at a
+        PUBLISH packets without another between them are handed out together, up to 4 KiB at a
         time: a callback may set ``held`` after each time.
 
         Raises:

@@ -9,18 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.pressure_run import Stopped, under_pressure
+from tests.chaos.pressure_run import under_pressure
 
 
 @pytest.mark.timeout(420)
-@pytest.mark.parametrize("stopped", ["kafka", "influxdb"])
-async def test_while_a_server_is_away_memory_is_bounded_ready_says_why_and_nothing_is_lost(
-    tmp_path: Path, stopped: Stopped
+async def test_while_kafka_is_away_memory_is_bounded_ready_says_why_and_nothing_is_lost(
+    tmp_path: Path,
 ) -> None:
-    outcome = await under_pressure(tmp_path, stopped=stopped, seconds=20, rate=300, warm_s=3)
+    outcome = await under_pressure(tmp_path, stopped="kafka", seconds=15, rate=300, warm_s=3)
     assert outcome.silent == [], "every stage that it touches names the server that is away"
     assert outcome.complaining == [], "the others are ready"
     assert outcome.over == [], {name: seen.most_mib for name, seen in outcome.stages.items()}
     assert outcome.verified["lost"] == outcome.verified["differing"] == 0, outcome.verified
-    assert outcome.verified["valid_distinct"] > 20 * 300
+    assert outcome.verified["valid_distinct"] > 15 * 300
     assert outcome.ok, outcome

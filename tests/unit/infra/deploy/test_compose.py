@@ -46,7 +46,7 @@ def test_every_name_in_it_means_something():
     [
         ("QALA_CHAT_URLS:", "QALA_CHAT_URL:", "sink-chat: QALA_CHAT_URL is no setting"),
         ("[sink, influx]", "[sink, influxdb]", "No such command 'influxdb'"),
-        ("build, --out,", "build, --to,", "No such option: --to"),
+        ("build, --out,", "build, --to,", "there is no option --to"),
         ("influxdb:8086", "influxdb:8087", "nothing listens on influxdb:8087"),
         ("@mosquitto:1884", "@mosquito:1884", "nothing listens on mosquito:1884"),
         ('"127.0.0.1:3000:3000"', '"3000:3000"', "grafana: 3000:3000 is not bound to loopback"),

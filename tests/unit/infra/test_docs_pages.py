@@ -44,3 +44,16 @@ def test_the_index_leads_to_every_page():
     }
     own = {page for page in DOCS.glob("*.md") if page.name != "README.md"}
     assert own - linked == set()
+
+
+def test_every_test_that_holds_a_promise_is_there():
+    named = re.findall(
+        r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (DOCS / "promises.md").read_text(encoding="utf-8")
+    )
+    assert len(named) > 20
+    missing = [
+        (path, test)
+        for path, test in named
+        if not (ROOT / path).exists() or (test and f"def {test}(" not in (ROOT / path).read_text())
+    ]
+    assert missing == []

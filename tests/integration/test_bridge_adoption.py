@@ -217,7 +217,9 @@ async def test_an_adoption_that_is_stopped_leaves_the_rest_to_the_next(
             adoption.stop.set()
             with pytest.raises(AdoptionError, match="stopped after 0 messages"):
                 await adoption.drained()
-        assert await Adoption(mqtt, log_servers, id="twice").drained() == 300
+        drained = await Adoption(mqtt, log_servers, id="twice").drained()
+        # a retained status of another device waits as well where the bridge left before it came
+        assert drained in {300, 301}
         lines = await log.lines_of("twice", 300)
     assert {line.reading.seq for line in lines} == set(range(300))
 

@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest.bridge import SHARED_FILTER, STATUS_FILTER
+from ingest.subscriptions import SHARED_FILTER, STATUS_FILTER
 from schemas import topics
 from tests.bench.logs import forget_log
 from tests.bench.meter import Reached

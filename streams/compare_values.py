@@ -48,12 +48,7 @@ def device_values(saved: Sequence[Any]) -> Iterator[Value]:
     yield Value("identity", "kind", saved[1])
     for name, value in zip(_PRESENCE, saved[PRESENCE], strict=True):
         yield Value("presence", f"presence, {name}", value)
-    boots, *memory = saved[MEMORY]
-    for boot, intervals, floor, whole in boots:
-        for name, value in (("seqs seen", intervals), ("forgotten up to", floor), ("whole", whole)):
-            yield Value("memory", f"boot {boot}, {name}", value)
-    for name, value in zip(_MEMORY, memory, strict=True):
-        yield Value("memory", f"memory, {name}", value)
+    yield from _memory(saved[MEMORY])
     for name, value in zip(_COUNTS, saved[COUNTS], strict=True):
         yield Value("counts", name, value)
     for alert in saved[ALERTS]:
@@ -61,6 +56,17 @@ def device_values(saved: Sequence[Any]) -> Iterator[Value]:
     for feed in saved[FEEDS]:
         yield from _feed(*feed)
     yield Value("told", TOLD_NAME, saved[TOLD])
+
+
+def _memory(saved: Sequence[Any], of: str = "") -> Iterator[Value]:
+    boots, *memory, before = saved
+    for boot, intervals, floor, whole in boots:
+        for name, value in (("seqs seen", intervals), ("forgotten up to", floor), ("whole", whole)):
+            yield Value("memory", f"{of}boot {boot}, {name}", value)
+    for name, value in zip(_MEMORY, memory, strict=True):
+        yield Value("memory", f"{of}memory, {name}", value)
+    if before is not None:
+        yield from _memory(before, "before the reset, ")
 
 
 def _alert(rule: str, measure: str, severity: str, unit: str, state: list[Any]) -> Iterator[Value]:

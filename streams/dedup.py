@@ -15,6 +15,7 @@ MAX_BOOTS: Final = 8
 MAX_INTERVALS: Final = 256
 MISSING_AFTER_MS: Final = 600_000
 COMPARABLE_MS: Final = 86_400_000
+NEVER_MS: Final = -(2**63)
 
 _LO, _HI, _SINCE = 0, 1, 2
 
@@ -31,13 +32,18 @@ class Verdict(IntEnum):
 
 
 class SeenMemory:
-    """The names of a device's readings: at most 8 boots and 256 intervals of seq.
+    """The names of a device's readings: at most 8 boots and 256 intervals of seq a generation.
 
     An interval is ``[lo, hi, since]``, both ends included; ``since`` is the log's clock in ms
     when the gap below it appeared.
+
+    ``before`` is the memory as it was when the counters were reset last, None where they never
+    were. What is not newer than all that it heard is of that generation and judged by its names,
+    so that a reading delivered again after the reset is no new one.
     """
 
     __slots__ = (
+        "before",
         "boots",
         "current",
         "current_boot",
@@ -50,12 +56,16 @@ class SeenMemory:
 
     def __init__(self) -> None:
         """Begin with no name known."""
+        self.before: SeenMemory | None = None
+        self.newest_ms = NEVER_MS
+        self.newest_unbelieved_ms = NEVER_MS
+        self._forget_all()
+
+    def _forget_all(self) -> None:
         self.boots: dict[int, list[list[int]]] = {}
         self.floors: dict[int, int] = {}
         self.whole: set[int] = set()
         self.evicted = -1
-        self.newest_ms = -(2**63)
-        self.newest_unbelieved_ms = -(2**63)
         self.current_boot = -1
         self.current: list[int] = []
 
@@ -69,21 +79,36 @@ class SeenMemory:
         would hide every reset from then on. Times of both sorts are compared where they are
         less than a day apart: the same reading, sent again, may be believed by then.
         """
+        if self.is_of_before(ts_ms, believed=believed):
+            return self.before.place(boot, seq, now_ms)  # type: ignore[union-attr]  # it says so
+        verdict = self.place(boot, seq, now_ms)
+        if verdict is Verdict.DUPLICATE and self.is_newest(ts_ms, believed=believed):
+            self._begin_again(boot, seq, now_ms)
+            verdict = Verdict.RESET
+        if believed:
+            self.newest_ms = max(self.newest_ms, ts_ms)
+        else:
+            self.newest_unbelieved_ms = max(self.newest_unbelieved_ms, ts_ms)
+        return verdict
+
+    def is_of_before(self, ts_ms: int, *, believed: bool) -> bool:
+        """Whether a reading of ``ts_ms`` is from before the last reset of the counters."""
+        return self.before is not None and not self.before.is_newest(ts_ms, believed=believed)
+
+    def is_newest(self, ts_ms: int, *, believed: bool) -> bool:
+        """Whether ``ts_ms`` is newer than all that this generation heard."""
         newest, other = self.newest_ms, self.newest_unbelieved_ms
         if not believed:
             newest, other = other, newest
         comparable = abs(other - ts_ms) < COMPARABLE_MS
-        reset_after = max(newest, other) if comparable else newest
-        verdict = self._place(boot, seq, now_ms)
-        if verdict is Verdict.DUPLICATE and ts_ms > reset_after:
-            self._begin_again(boot, seq, now_ms)
-            verdict = Verdict.RESET
-        if ts_ms > newest:
-            if believed:
-                self.newest_ms = ts_ms
-            else:
-                self.newest_unbelieved_ms = ts_ms
-        return verdict
+        return ts_ms > (max(newest, other) if comparable else newest)
+
+    @property
+    def reset_ms(self) -> int:
+        """Whatever is newer than this is surely from after the last reset."""
+        if self.before is None:
+            return NEVER_MS
+        return max(self.before.newest_ms, self.before.newest_unbelieved_ms)
 
     @property
     def next_seq(self) -> int:
@@ -97,14 +122,16 @@ class SeenMemory:
         self.newest_ms = newest_ms
 
     def _begin_again(self, boot: int, seq: int, now_ms: int) -> None:
-        self.boots.clear()
-        self.floors.clear()
-        self.whole.clear()
-        self.evicted = -1
-        self.current_boot = -1
-        self._place(boot, seq, now_ms)
+        before = SeenMemory()
+        before.boots, before.floors, before.whole = self.boots, self.floors, self.whole
+        before.evicted = self.evicted
+        before.newest_ms, before.newest_unbelieved_ms = self.newest_ms, self.newest_unbelieved_ms
+        self.before = before
+        self._forget_all()
+        self.place(boot, seq, now_ms)
 
-    def _place(self, boot: int, seq: int, now_ms: int) -> Verdict:
+    def place(self, boot: int, seq: int, now_ms: int) -> Verdict:
+        """Judge a reading of this generation by its name alone, and remember it."""
         intervals = self.boots.get(boot)
         if intervals is None:
             if boot <= self.evicted:
@@ -195,13 +222,22 @@ class SeenMemory:
             self.newest_ms,
             self.newest_unbelieved_ms,
             self.current_boot,
+            None if self.before is None else self.before.snapshot(),
         )
 
     @classmethod
     def restore(cls, saved: tuple[Any, ...]) -> SeenMemory:
         """The memory that `snapshot` gave."""
         memory = cls()
-        boots, memory.evicted, memory.newest_ms, memory.newest_unbelieved_ms, current = saved
+        (
+            boots,
+            memory.evicted,
+            memory.newest_ms,
+            memory.newest_unbelieved_ms,
+            current,
+            before,
+        ) = saved
+        memory.before = None if before is None else cls.restore(before)
         for boot, intervals, floor, whole in boots:
             memory.boots[boot] = [list(interval) for interval in intervals]
             if floor >= 0:

@@ -53,8 +53,8 @@ class Device:
     isn't), ``told`` is the record last sent (without when), ``told_ms`` when that was, and
     ``told_ordinal`` which of those of that ms it was.
     The fold touches as few objects as it can: ``boot``, ``next_seq`` and ``newest_ms`` run
-    ahead of the memory, ``look_at_active_ms`` is the presence's, and `catch_up` brings
-    everything to the same state.
+    ahead of the memory, ``reset_ms`` is the memory's, ``look_at_active_ms`` is the presence's,
+    and `catch_up` brings everything to the same state.
     """
 
     __slots__ = (
@@ -71,6 +71,7 @@ class Device:
         "next_seq",
         "presence",
         "readings",
+        "reset_ms",
         "silence_due_ms",
         "site",
         "told",
@@ -96,6 +97,7 @@ class Device:
         self.boot = -1
         self.next_seq = 0
         self.newest_ms = self.memory.newest_ms
+        self.reset_ms = self.memory.reset_ms
         self.look_at_active_ms = -1
         self.readings = 0
         self.duplicates = 0
@@ -112,16 +114,18 @@ class Device:
     def see(self, boot: int, seq: int, ts_ms: int, now_ms: int, *, believed: bool) -> Verdict:
         """Judge a reading's name where it does not simply continue the last one."""
         self.memory.run_to(self.next_seq, self.newest_ms)
+        of_before = self.memory.is_of_before(ts_ms, believed=believed)
         verdict = self.memory.see(boot, seq, ts_ms, now_ms, believed=believed)
         self._follow_memory()
         # the common reading is of a boot that came this way before
-        self.presence.boot = max(self.presence.boot, boot)
+        if not of_before:
+            self.presence.boot = max(self.presence.boot, boot)
         return verdict
 
     def _follow_memory(self) -> None:
         memory = self.memory
         self.boot, self.next_seq = memory.current_boot, memory.next_seq
-        self.newest_ms = memory.newest_ms
+        self.newest_ms, self.reset_ms = memory.newest_ms, memory.reset_ms
 
     def catch_up(self) -> None:
         """Tell memory, presence and alerts what the fold has only noted."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of the form of a value. 2: devices count late readings. 3: alerts keep what their rule said,
 devices whether they were told, the header what the log held at its offset. 4: devices know when
-they were told last, and as which of that ms."""
+they were told last, and as which of that ms. 5: devices remember the names of before a reset."""
 
+_MEMORY: Final = 3
 _LATE: Final = 7
 """Where a device's count of late readings stands."""
 _ALERTS: Final = 10
@@ -47,9 +48,14 @@ def _from_3(device: list[Any]) -> list[Any]:
     return [*device, _NEVER_TOLD, 0]
 
 
+def _from_4(device: list[Any]) -> list[Any]:
+    device[_MEMORY] = [*device[_MEMORY], None]
+    return device
+
+
 def _with_last_change(state: list[int | float]) -> list[int | float]:
     # only an alert that begins anew in the very same ms asks for it
     return [*state, state[2]] if len(state) == _VALUE_FIELDS_1 else state
 
 
-_STEPS: Final[tuple[Callable[[list[Any]], list[Any]], ...]] = (_from_1, _from_2, _from_3)
+_STEPS: Final[tuple[Callable[[list[Any]], list[Any]], ...]] = (_from_1, _from_2, _from_3, _from_4)

@@ -242,7 +242,12 @@ class Partition:
         event_ms: int = reading.ts
         seq = reading.seq
         at = line.at
-        if at is None and seq == device.next_seq and reading.boot == device.boot:
+        if (
+            at is None
+            and seq == device.next_seq
+            and reading.boot == device.boot
+            and event_ms > device.reset_ms
+        ):
             device.next_seq = seq + 1
             if event_ms > device.newest_ms:  # noqa: PLR1730 -- max() is slower
                 device.newest_ms = event_ms

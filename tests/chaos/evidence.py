@@ -80,7 +80,7 @@ def judge(evidence: Evidence, rules: Path, measures: Measures) -> None:
 
 
 def counted_twice(log: Iterable[LogRecord]) -> list[str]:
-    """Devices whose readings came again from before a reset of their counters: a known limit.
+    """Devices whose readings came again from before two resets of their counters: a known limit.
 
     The recomputation from the log counts them twice as the worker does; the ledger does not.
     """
@@ -97,8 +97,8 @@ def counted_twice(log: Iterable[LogRecord]) -> list[str]:
                 found[line.key] += (line.key, boot, seq, ts_ms) in seen
                 seen.add((line.key, boot, seq, ts_ms))
     return [
-        f"{count} readings of {'/'.join(key)} came again after a reset of its counters, and count "
-        "twice (see the known limits in docs/architecture.md)"
+        f"{count} readings of {'/'.join(key)} came again after two resets of its counters, and "
+        "count twice (see the known limits in docs/architecture.md)"
         for key, count in sorted(found.items())
         if count
     ]

@@ -17,8 +17,6 @@ FAULTS: Final = (
     "duplicates=1%,disorder=0.5%,late=0.5%,malformed=0.1%,wrong_clock=0.3%,quirks=0.2%,"
     "silent=8%,reset=8%"
 )
-FAULTS_WITHOUT_RESETS: Final = FAULTS.replace(",reset=8%", "")
-"""For a run that must come out the same always: see `tests.chaos.evidence.counted_twice`."""
 _END_S: Final = 120.0
 _SETTLE_S: Final = "30"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.evidence import judge
-from tests.chaos.load import FAULTS_WITHOUT_RESETS, Load
+from tests.chaos.load import Load
 from tests.chaos.measure import Measures
 from tests.chaos.recompute import LogRecord
 from tests.chaos.run import RULES, run
@@ -35,9 +35,7 @@ async def test_killed_stopped_and_restarted_processes_change_nothing_of_what_is_
 ) -> None:
     schedule = make_schedule(1, 40)
     # pytest shows what is printed where the test fails
-    measures, evidence = await run(
-        schedule, Load(rate=500, faults=FAULTS_WITHOUT_RESETS), tmp_path, print
-    )
+    measures, evidence = await run(schedule, Load(rate=500), tmp_path, print)
     assert not measures.sentences()
     assert measures.counts["lost"] == 0
     assert measures.counts["stored"] >= 500 * 40 / 2

@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 
-from streams.migrate import VERSION
-
 
 def as_version(kept: dict[bytes, bytes], version: int) -> dict[bytes, bytes]:
     """The state topic as the program of an older version would have written it."""
@@ -23,11 +21,15 @@ def _value(fields: list[Any], version: int) -> bytes:
 
 
 def _device(device: list[Any], version: int) -> list[Any]:
-    *device, told, _told_ms, _told_ordinal = device
-    if version == VERSION - 1:
-        return [*device, told]
-    device[10] = [(rule, state) for rule, _, _, _, state in device[10]]
-    if version == 1:
+    device = list(device)
+    if version < 5:
+        device[3] = device[3][:-1]  # of the memory: that of before a reset
+    if version < 4:
+        del device[-2:]
+    if version < 3:
+        del device[-1]
+        device[10] = [(rule, state) for rule, _, _, _, state in device[10]]
+    if version < 2:
         device[10] = [(rule, state[:6]) for rule, state in device[10]]
         del device[7]
     return device

@@ -114,27 +114,39 @@ def distinct_readings(ledger: Ledger) -> Iterator[Distinct]:
     """Every valid reading once, in the order of the ledger.
 
     A known (boot, seq) is a duplicate, unless its ts is newer than every ts of its device so
-    far: then the device's counters began again, and so does what is known of it. Times that
-    are not believed are compared with one another only.
+    far: then the device's counters began again, and so does what is known of it. What is not
+    newer than all of before that is still known by the names of before. Times that are not
+    believed are compared with one another only.
     """
-    seen: dict[tuple[str, str], set[tuple[int, int]]] = defaultdict(set)
-    newest: dict[tuple[str, str, bool], float] = defaultdict(lambda: -math.inf)
+    devices: dict[tuple[str, str], list[_Generation]] = defaultdict(lambda: [_Generation()])
     for entry in ledger.entries():
         if not entry.readings:
             continue
         _, _, site, kind, device, _ = entry.topic.split("/")
         believed = entry.meant != "wrong_clock"
+        generations = devices[site, device]
         for reading in entry.accepted():
-            names, clock = seen[site, device], (site, device, believed)
-            name = (reading["boot"], reading["seq"])
-            newer = reading["ts"] > newest[clock]
-            if name in names:
-                if not newer:
-                    continue
-                names.clear()
-            names.add(name)
-            newest[clock] = max(newest[clock], reading["ts"])
+            name, ts = (reading["boot"], reading["seq"]), reading["ts"]
+            if len(generations) > 1 and ts <= generations[-2].newest[believed]:
+                mine = generations[-2]
+            else:
+                mine = generations[-1]
+                if name in mine.names and ts > mine.newest[believed]:
+                    mine = _Generation(newest=dict(mine.newest))
+                    generations.append(mine)
+            if name in mine.names:
+                continue
+            mine.names.add(name)
+            mine.newest[believed] = max(mine.newest[believed], ts)
             yield Distinct(site, kind, device, reading, believed)
+
+
+@dataclass
+class _Generation:
+    """What a device sent between two resets of its counters; ``newest`` is by belief, in ms."""
+
+    names: set[tuple[int, int]] = field(default_factory=set)
+    newest: dict[bool, float] = field(default_factory=lambda: {True: -math.inf, False: -math.inf})
 
 
 def recompute(

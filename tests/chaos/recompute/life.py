@@ -107,8 +107,13 @@ class Life:
 
     def _reading(self, line: Line, reading: dict[str, Any], moment: Moment) -> None:
         facts, boot = self.facts, reading["boot"]
-        verdict = self._names.judge(boot, reading["seq"], reading["ts"], believed=line.at is None)
-        facts.boot = boot if verdict == "reset" else max(boot, facts.boot or 0)
+        ts_ms, believed = reading["ts"], line.at is None
+        former = self._names.is_former(ts_ms, believed=believed)
+        verdict = self._names.judge(boot, reading["seq"], ts_ms, believed=believed)
+        if verdict == "reset":
+            facts.boot = boot
+        elif not former:
+            facts.boot = max(boot, facts.boot or 0)
         facts.generation += verdict == "reset"
         facts.unprovable += verdict == "unprovable"
         if verdict == "duplicate":

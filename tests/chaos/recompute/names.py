@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from math import inf
 from typing import Literal
 
@@ -23,26 +24,40 @@ class Names:
         self._forgotten_seq: dict[int, int] = {}
         self._forgotten_boot = -1
         self._newest_ms = {True: -inf, False: -inf}
+        self._former: Names | None = None
+
+    def is_former(self, ts_ms: int, *, believed: bool) -> bool:
+        """Whether a time is of the generation that the last reset of the counters ended."""
+        return self._former is not None and not self._former._newer(ts_ms, believed)
 
     def judge(self, boot: int, seq: int, ts_ms: int, *, believed: bool) -> Verdict:
         """Judge a reading's name and remember it.
 
         A known name is new again (the counters were reset) where its time is newer than all
         before. Believed times are compared with believed ones, and the others with one another;
-        with all of them where the newest of the other sort is less than a day away.
+        with all of them where the newest of the other sort is less than a day away. What is not
+        newer than all that came before the last reset is judged by the names of that time.
         """
+        if self._former is not None and self.is_former(ts_ms, believed=believed):
+            return self._former._remember(boot, seq)
+        newer = self._newer(ts_ms, believed)
+        verdict = self._remember(boot, seq)
+        if verdict == "duplicate" and newer:
+            self._former = copy(self)
+            self._former._newest_ms = dict(self._newest_ms)
+            self._seen, self._runs, self._forgotten_seq = {}, {}, {}
+            self._forgotten_boot = -1
+            self._remember(boot, seq)
+            verdict = "reset"
+        self._newest_ms[believed] = max(self._newest_ms[believed], ts_ms)
+        return verdict
+
+    def _newer(self, ts_ms: int, believed: bool) -> bool:
         other_ms = self._newest_ms[not believed]
         newer = ts_ms > self._newest_ms[believed]
         if abs(other_ms - ts_ms) < DAY_MS:
             newer = newer and ts_ms > other_ms
-        self._newest_ms[believed] = max(self._newest_ms[believed], ts_ms)
-        verdict = self._remember(boot, seq)
-        if verdict == "duplicate" and newer:
-            self._seen, self._runs, self._forgotten_seq = {}, {}, {}
-            self._forgotten_boot = -1
-            self._remember(boot, seq)
-            return "reset"
-        return verdict
+        return newer
 
     def _remember(self, boot: int, seq: int) -> Verdict:
         if boot not in self._seen:

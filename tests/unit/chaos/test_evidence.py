@@ -23,12 +23,17 @@ def log(*readings: tuple[int, int]) -> list[LogRecord]:
 
 
 BEFORE, AFTER = [(0, 10), (1, 20), (2, 30)], [(0, 40), (1, 50)]
+ONCE_MORE = [(0, 60), (1, 70)]
 
 
 def test_what_comes_again_is_a_duplicate_and_does_not_count_twice():
     assert counted_twice(log(*BEFORE, *BEFORE, *AFTER, *AFTER)) == []
 
 
-def test_what_comes_again_from_before_a_reset_is_named():
-    (told,) = counted_twice(log(*BEFORE, *AFTER, *BEFORE, *AFTER))
+def test_what_comes_again_from_before_a_reset_does_not_count_twice():
+    assert counted_twice(log(*BEFORE, *AFTER, *BEFORE, *AFTER)) == []
+
+
+def test_what_comes_again_from_before_two_resets_is_named():
+    (told,) = counted_twice(log(*BEFORE, *AFTER, *ONCE_MORE, *BEFORE, *AFTER))
     assert told.startswith("1 readings of hall-1/t-1 came again")

@@ -31,14 +31,19 @@ def verdicts(readings: list[tuple[int, int, int]]) -> list[Verdict]:
 
 
 def naive(readings: list[tuple[tuple[int, int], int]]) -> Iterator[Verdict]:
-    """What a set of all names says: it forgets nothing but a generation that has ended."""
+    """What sets of all names say, one for each generation; the last two are remembered."""
     seen: set[tuple[int, int]] = set()
-    newest = -1
+    before: set[tuple[int, int]] = set()
+    newest = reset_after = -1
     for name, ts in readings:
+        if ts <= reset_after:
+            yield DUPLICATE if name in before else NEW
+            before.add(name)
+            continue
         if name not in seen:
             yield NEW
         elif ts > newest:
-            seen.clear()
+            before, seen, reset_after = seen, set(), newest
             yield RESET
         else:
             yield DUPLICATE
@@ -116,6 +121,37 @@ def test_a_known_name_with_the_newest_time_begins_a_generation_in_which_all_is_n
         NEW,
         DUPLICATE,
     ]
+
+
+def test_what_comes_again_from_before_a_reset_is_a_duplicate_and_what_never_came_is_new():
+    before = [(1, 0, 50), (1, 1, 60), (1, 2, 70), (1, 4, 80)]
+    after = [(1, 0, 90), (1, 1, 100), (1, 2, 110)]
+    again = [(1, 4, 80), (1, 3, 75), (1, 3, 75), (1, 0, 50), (1, 2, 110), (1, 3, 120)]
+    assert verdicts(before + after + again)[4:] == [
+        *(RESET, NEW, NEW),
+        *(DUPLICATE, NEW, DUPLICATE, DUPLICATE, DUPLICATE, NEW),
+    ]
+
+
+def test_what_is_remembered_of_before_a_reset_is_bounded_too():
+    memory = SeenMemory()
+    for generation in range(3):
+        for seq in range(0, 2 * MAX_INTERVALS, 2):
+            memory.see(1, seq, 10_000 * generation + seq, 0)
+    assert memory.before is not None
+    assert memory.before.before is None
+    for seq in range(1, 2 * MAX_INTERVALS, 4):
+        memory.see(9, seq, 10_000, 0)
+    assert sum(map(len, memory.before.boots.values())) <= MAX_INTERVALS
+
+
+def test_a_reading_of_before_a_reset_that_is_believed_only_now_is_a_duplicate():
+    memory = SeenMemory()
+    memory.see(1, 0, 1000, 0)
+    memory.see(1, 1, 10_000, 2000, believed=False)
+    assert memory.see(1, 0, 11_000, 11_000) is RESET
+    assert memory.see(1, 1, 10_000, 12_000) is DUPLICATE
+    assert memory.see(1, 1, 12_000, 12_000) is NEW
 
 
 def test_a_reading_that_is_believed_only_when_it_is_sent_again_is_a_duplicate():

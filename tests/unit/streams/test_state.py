@@ -100,7 +100,7 @@ def test_a_state_of_another_version_is_refused_with_what_to_do():
     value = msgspec.msgpack.decode(records[b"stop-1/0"])
     records[b"stop-1/0"] = msgspec.msgpack.encode([states.VERSION + 1, *value[1:]])
     with pytest.raises(
-        StateError, match=r"'stop-1/0' has version 5.* run the program that wrote it"
+        StateError, match=r"'stop-1/0' has version 6.* run the program that wrote it"
     ):
         states.load(records)
 
@@ -109,7 +109,7 @@ def test_a_version_of_0_is_refused():
     records = topic(20)
     value = msgspec.msgpack.decode(records[b"header"])
     records[b"header"] = msgspec.msgpack.encode([0, *value[1:]])
-    with pytest.raises(StateError, match="has version 0, and this program reads versions 1 to 4"):
+    with pytest.raises(StateError, match="has version 0, and this program reads versions 1 to 5"):
         states.load(records)
 
 

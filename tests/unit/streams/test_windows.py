@@ -76,7 +76,7 @@ def direct(readings) -> Stats:
 
 
 def distinct(log) -> list[Line]:
-    seen = defaultdict(set)
+    generations = defaultdict(lambda: [(set(), 0)])  # the names, and what the newest ts was before
     newest = defaultdict(int)
     found = []
     decode = msgspec.json.Decoder(Line).decode
@@ -89,12 +89,17 @@ def distinct(log) -> list[Line]:
             if line.reading is None:
                 continue
             device, name = (line.site, line.device), (line.reading.boot, line.reading.seq)
-            if name in seen[device]:
-                if line.reading.ts <= newest[device]:
-                    continue
-                seen[device] = set()
-            seen[device].add(name)
-            newest[device] = max(newest[device], line.reading.ts)
+            known, ts = generations[device], line.reading.ts
+            seen, since = known[-1]
+            if len(known) > 1 and ts <= since:
+                seen = known[-2][0]
+            elif name in seen and ts > newest[device]:
+                seen = set()
+                known.append((seen, newest[device]))
+            if name in seen:
+                continue
+            seen.add(name)
+            newest[device] = max(newest[device], ts)
             found.append(line)
     return found
 

@@ -99,6 +99,7 @@ async def test_what_waits_for_a_bridge_that_is_gone_is_adopted_and_its_share_end
         bridging(mqtt, log_servers, id="stays") as stays,
         gone(mqtt, log_servers, "gone"),
     ):
+        await stays.until_subscribed("shared")
         status = {"state": "online", "ts": now_ms(), "boot": 1}
         for seq in range(3000):
             sender.send("adopt", "ionizer", "d-1", air(seq))
@@ -117,6 +118,7 @@ async def test_what_waits_for_a_bridge_that_is_gone_is_adopted_and_its_share_end
         assert [line.status.state for line in lines if line.status][-1] == "offline"
         assert not await has_session(mqtt, "qala-bridge-gone")
         assert "qala-bridge-gone" not in await claims(mqtt)
+        await stays.until_subscribed("ordinary")
         for seq in range(3000, 3100):
             sender.send("adopt", "ionizer", "d-1", air(seq))
 

@@ -1,9 +1,9 @@
 """Which bridges the broker knows, and which of them live: each says so every 2 s.
 
 A bridge's claim (`ingest.claim`) stays at the broker while the bridge is away, and the broker
-goes on giving it its share of the messages. A claim without the beats of a living process is an
-absent bridge. Beats go over a connection of their own, so that a bridge that is held back by
-Kafka still is known to live.
+goes on keeping messages for it: its share, or all of them where it was alone before. A claim
+without the beats of a living process is an absent bridge. Beats go over a connection of their
+own, so that a bridge that is held back by Kafka still is known to live.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ class Roster:
             self._readiness.note(f"bridge {bridge}", None)
         for bridge in absent - self._told:
             why = (
-                "it is away, and the broker keeps its share of the messages for it; start it "
-                f"again, or: qala bridge --adopt {bridge}"
+                "it is away, and the broker keeps messages for it: its share, or all where it was "
+                f"alone; start it again, or: qala bridge --adopt {bridge}"
             )
             self._readiness.note(f"bridge {bridge}", why)
             _log.warning("another bridge is away", id=bridge)

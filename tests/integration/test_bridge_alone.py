@@ -96,7 +96,8 @@ async def test_what_comes_between_the_return_of_the_broker_and_that_of_a_lone_br
                 await publisher.publish("lone", range(number - 50, number))
                 found = await until_all(log, "lone", number)
     assert publisher.codes == [0] * 250
-    assert set(found.values()) == {1}
+    # what the broker stopped before it had read the PUBACK of comes again
+    assert set(found.values()) <= {1, 2}
 
 
 @asynccontextmanager

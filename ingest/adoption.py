@@ -15,14 +15,15 @@ from prometheus_client import CollectorRegistry
 
 from ingest.bridge import Bridge
 from ingest.errors import AdoptionError, SessionTakenOverError
-from ingest.intake import ORDINARY_ID, Intake
+from ingest.intake import STATUS_ID, Intake
 from ingest.metrics import BridgeCounts
 from ingest.mqtt import MqttLink
 from ingest.persons import PersonKey
 from ingest.producer import LogWriter
 from ingest.roster import lives
 from ingest.settings import BridgeSettings
-from ingest.subscriptions import STATUS_FILTER, unsubscribe_all, until_empty
+from ingest.subscriber import unsubscribe_all, until_empty
+from ingest.subscriptions import STATUS_FILTER
 from schemas.clock import Clock
 from schemas.connections import KafkaConnection, MqttConnection
 from schemas.readiness import Readiness
@@ -80,21 +81,8 @@ class _Adopter(Bridge):
     """
 
     ticks = False
-
-    def __init__(  # noqa: PLR0917 - as its base
-        self,
-        settings: BridgeSettings,
-        mqtt: MqttConnection,
-        kafka: KafkaConnection,
-        clock: Clock,
-        key: PersonKey,
-        readiness: Readiness,
-        counts: BridgeCounts,
-        stop: asyncio.Event,
-    ) -> None:
-        super().__init__(settings, mqtt, kafka, clock, key, readiness, counts, stop)
-        self.drained = 0
-        self.emptied = False
+    drained = 0
+    emptied = False
 
     def acknowledger(self, link: MqttLink) -> Callable[[list[int]], None]:
         """Count what is acknowledged."""
@@ -133,7 +121,7 @@ class _Adopter(Bridge):
         if self.counts.answers["status"]:
             # those that waited are older than what others have written since: the last one of
             # each device, which the broker retains, has the last word
-            await link.subscribe([STATUS_FILTER], subscription_id=ORDINARY_ID)
+            await link.subscribe([STATUS_FILTER], subscription_id=STATUS_ID)
             await link.unsubscribe([STATUS_FILTER])
             await until_empty(link, writer, intake, self.counts)
         self.drained = drained

@@ -22,7 +22,7 @@ from ingest.persons import PersonKey
 from ingest.producer import LogWriter, open_writer
 from ingest.roster import Roster
 from ingest.settings import BridgeSettings
-from ingest.subscriptions import subscribe_all, unsubscribe_all, until_empty
+from ingest.subscriber import Subscriber, unsubscribe_all, until_empty
 from schemas.clock import Clock
 from schemas.connections import KafkaConnection, MqttConnection
 from schemas.readiness import Readiness
@@ -94,7 +94,10 @@ class Bridge:
         self._decoder = PayloadDecoder(key.pseudonym, WrongClocks())
         token = secrets.token_hex(8)
         self._claim = Claim(mqtt, settings.client_id, token)
-        self._roster = Roster(mqtt, settings.client_id, token, readiness)
+        self._subscriber = Subscriber(readiness, counts)
+        self._roster = Roster(
+            mqtt, settings.client_id, token, readiness, on_others=self._subscriber.members
+        )
         self._writer: LogWriter | None = None
         self._link: MqttLink | None = None
         self._failures = 0
@@ -146,6 +149,7 @@ class Bridge:
         """One connection, from Kafka's being there to the end of the MQTT connection."""
         writer = await self._ready_writer()
         await self._unless_stopped(self._claim.assert_ours())
+        await self._unless_stopped(self._roster.seen())
         intake = Intake(
             writer,
             bridge=self.settings.id,
@@ -177,8 +181,9 @@ class Bridge:
 
     async def work(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:
         """What is done on one connection; it is over where this returns."""
-        await self._unless_stopped(subscribe_all(link))
-        await self.carry(link, writer, intake)
+        await self._unless_stopped(self._subscriber.begin(link))
+        follow = asyncio.get_running_loop().create_task(self._subscriber.follow(link))
+        await self.carry(link, writer, intake, until=follow)  # it is done no sooner than the link
 
     async def _ready_writer(self) -> LogWriter:
         """A writer that has nothing left of an earlier connection: its messages come again."""

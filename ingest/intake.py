@@ -19,9 +19,9 @@ from schemas.deadletters import Reason
 from schemas.errors import TopicError
 from schemas.topics import is_id, parse_mqtt_topic, partition_of
 
-SHARED_ID: Final = 1
-"""Subscription id of ``$share/qala/qala/v1/#``: each message comes to one bridge."""
-ORDINARY_ID: Final = 2
+DATA_ID: Final = 1
+"""Subscription id of ``qala/v1/#``, shared or ordinary: each message comes to one bridge."""
+STATUS_ID: Final = 2
 """Subscription id of ``qala/v1/+/+/+/status``: each status comes to every bridge."""
 _ROUTES: Final = 65_536
 _LEVELS: Final = 6
@@ -105,7 +105,7 @@ class Intake:
             self._take_status(route, packet, rx_us, acks)
         elif route.reason is None:
             self._counts.ignored["command"] += 1
-        elif ids and SHARED_ID not in ids:
+        elif ids and DATA_ID not in ids:
             self._counts.ignored["copy"] += 1
         else:
             rejection = Rejection(route.reason, route.detail, packet.payload, None, personal=True)
@@ -114,7 +114,7 @@ class Intake:
     def _take_status(
         self, route: _Route, packet: mqtt5.PublishPacket, rx_us: int, acks: AckQueue | None
     ) -> None:
-        """Take a status's line from the ordinary subscription, its dead letter from the shared.
+        """Take a status's line from the statuses' subscription, its dead letter from the data's.
 
         So every bridge writes each status, which is idempotent, and one its dead letter. A
         broker without subscription ids says nothing of where it comes from: take both.
@@ -124,9 +124,9 @@ class Intake:
             self._counts.ignored["cleared_status"] += 1
             return
         decoded = self._decoder.decode(origin, payload, rx_us)
-        if decoded.lines and (not ids or ORDINARY_ID in ids):
+        if decoded.lines and (not ids or STATUS_ID in ids):
             self._write(route, decoded, acks)
-        elif decoded.rejections and (not ids or SHARED_ID in ids):
+        elif decoded.rejections and (not ids or DATA_ID in ids):
             self._reject(route, packet.topic, decoded.rejections, rx_us, acks)
         else:
             self._counts.ignored["copy"] += 1

@@ -24,6 +24,7 @@ class BridgeCounts(Collector):
         self.answers: Counter[str] = Counter(status=0, reply=0)
         self.rejected: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter(command=0, cleared_status=0, copy=0)
+        self.subscribed: Counter[str] = Counter(shared=0, ordinary=0)
         self.refused = 0
         self.unknown_fields = 0
         self.wrong_clocks = 0
@@ -52,6 +53,12 @@ class BridgeCounts(Collector):
         yield _counter("ticks", "Ticks, one a partition", self.ticks)
         yield _counter("connections", "Times MQTT was connected", self.connections)
         yield _counter("kafka_failures", "Times Kafka gave records up", self.kafka_failures)
+        held = GaugeMetricFamily(
+            "qala_bridge_subscribed", "Subscriptions to devices' data that are held", labels=["how"]
+        )
+        for how, number in self.subscribed.items():
+            held.add_metric([how], number)
+        yield held
         yield _gauge("outstanding", "Messages not acknowledged yet", self.outstanding)
         yield _gauge("backlog_bytes", "Bytes on their way to Kafka", self.backlog_bytes)
         yield _gauge("last_tick_seconds", "Clock at the last tick", self.last_tick_us / 1e6)

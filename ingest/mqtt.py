@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +34,8 @@ import mqtt5
 
 from ingest.errors import MqttError, MqttRefusedError, MqttUntrustedError
 from ingest.outbox import Outbox
-from ingest.packets import PacketBuffer, check_codes, check_connack, disconnect_error
+from ingest.packets import PacketBuffer, check_connack, disconnect_error
+from ingest.questions import FIRST_CONTROL_ID, Questions
 from schemas.access import MQTT, access_error, closed_early
 from schemas.connections import MqttConnection
 
@@ -45,8 +45,6 @@ OnPuback = Callable[[int, int], None]
 _PINGREQ: Final = b"\xc0\x00"
 _PUBACK: Final = 0x40_02_00_00
 """A PUBACK of success as one big-endian number, but for the packet id (MQTT 5.0 §3.4)."""
-_FIRST_CONTROL_ID: Final = 65_001
-"""Packet ids from here on are SUBSCRIBE's and UNSUBSCRIBE's, so PUBLISH never meets them."""
 _PLENTY: Final = 16 * 1024
 """Bytes of one look into the socket after which more are likely to wait there already."""
 
@@ -90,8 +88,7 @@ class MqttLink(asyncio.BufferedProtocol):
         self._paused = False
         self._gathering: asyncio.TimerHandle | None = None
         self._keep_alive: asyncio.TimerHandle | None = None
-        self._control_ids = itertools.cycle(range(_FIRST_CONTROL_ID, 65_536))
-        self._answers: dict[int, asyncio.Future[Sequence[int]]] = {}
+        self._questions = Questions(self._outbox.send, options.connect_timeout_s)
         self._free: deque[int] = deque()
         self.connack: asyncio.Future[mqtt5.ConnAckPacket] = self._loop.create_future()
         self.closed: asyncio.Future[Exception | None] = self._loop.create_future()
@@ -179,15 +176,12 @@ class MqttLink(asyncio.BufferedProtocol):
             MqttRefusedError: the server refused one of the filters.
             MqttError: the link ended before the answer.
         """
-        packet_id = next(self._control_ids)
         granted = mqtt5.QoS.AT_LEAST_ONCE if qos else mqtt5.QoS.AT_MOST_ONCE
         filters = [
             mqtt5.TopicFilter(pattern, max_qos=granted, retain_handling=retained)
             for pattern in patterns
         ]
-        packet = mqtt5.SubscribePacket(packet_id, filters, subscription_id=subscription_id)
-        codes = await self._ask(packet_id, packet.write())
-        check_codes("subscription to", patterns, codes)
+        await self._questions.subscribe(filters, subscription_id)
 
     async def unsubscribe(self, patterns: Sequence[str]) -> None:
         """Unsubscribe; messages already queued for this session may still come.
@@ -196,9 +190,7 @@ class MqttLink(asyncio.BufferedProtocol):
             MqttRefusedError: the server refused one of the filters.
             MqttError: the link ended before the answer.
         """
-        packet_id = next(self._control_ids)
-        packet = mqtt5.UnsubscribePacket(packet_id, list(patterns)).write()
-        check_codes("end of the subscription to", patterns, await self._ask(packet_id, packet))
+        await self._questions.unsubscribe(patterns)
 
     def pause_receiving(self) -> None:
         """Leave what comes in the socket, so that the server holds it back (QoS 0, too).
@@ -248,18 +240,6 @@ class MqttLink(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _ask(self, packet_id: int, packet: bytes) -> Sequence[int]:
-        answer: asyncio.Future[Sequence[int]] = self._loop.create_future()
-        self._answers[packet_id] = answer
-        self._outbox.send(packet)
-        try:
-            async with asyncio.timeout(self._options.connect_timeout_s):
-                return await answer
-        except TimeoutError as exc:
-            raise MqttError("the MQTT broker did not answer in time; is it overloaded?") from exc
-        finally:
-            self._answers.pop(packet_id, None)
-
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -301,9 +281,7 @@ class MqttLink(asyncio.BufferedProtocol):
         ended = self._error or MqttError("the MQTT connection was closed")
         if not self.connack.done():
             self.connack.set_exception(ended)
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(ended)
+        self._questions.end(ended)
         self.closed.set_result(self._error)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
@@ -351,9 +329,7 @@ class MqttLink(asyncio.BufferedProtocol):
             if self._on_puback is not None:
                 self._on_puback(packet.packet_id, int(packet.reason_code))
         elif isinstance(packet, mqtt5.SubAckPacket | mqtt5.UnsubAckPacket):
-            answer = self._answers.get(packet.packet_id)
-            if answer is not None and not answer.done():
-                answer.set_result([int(code) for code in packet.reason_codes])
+            self._questions.answered(packet)
         elif isinstance(packet, mqtt5.ConnAckPacket):
             self._take_connack(packet)
         elif isinstance(packet, mqtt5.DisconnectPacket):
@@ -361,7 +337,7 @@ class MqttLink(asyncio.BufferedProtocol):
 
     def _take_connack(self, packet: mqtt5.ConnAckPacket) -> None:
         check_connack(packet, self._options.client_id)
-        self._free.extend(range(1, min(packet.receive_max, _FIRST_CONTROL_ID - 1) + 1))
+        self._free.extend(range(1, min(packet.receive_max, FIRST_CONTROL_ID - 1) + 1))
         keep_alive_s = packet.server_keep_alive or self._options.keep_alive_s
         if keep_alive_s:
             self._watch(keep_alive_s / 2)

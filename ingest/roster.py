@@ -1,15 +1,17 @@
-"""Which bridges of the same broker live: each says so every 2 s, and hears the others.
+"""Which bridges the broker knows, and which of them live: each says so every 2 s.
 
 A bridge's claim (`ingest.claim`) stays at the broker while the bridge is away, and the broker
-goes on giving it its share of the messages. A claim without the beats of a living process is an
-absent bridge. Beats go over a connection of their own, so that a bridge that is held back by
-Kafka still is known to live.
+goes on keeping messages for it: its share, or all of them where it was alone before. A claim
+without the beats of a living process is an absent bridge. Beats go over a connection of their
+own, so that a bridge that is held back by Kafka still is known to live.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import mqtt5
@@ -26,6 +28,8 @@ BEAT_S: Final = 2.0
 ABSENT_AFTER_S: Final = 10.0
 _BEAT: Final = "/beat"
 _LISTEN_S: Final = 3 * BEAT_S
+_LOOK_S: Final = 2.0
+"""The first look at the others' claims takes milliseconds, where the broker allows it."""
 _NOTE: Final = "bridges"
 
 _log = structlog.get_logger(__name__)
@@ -49,6 +53,11 @@ class Members:
             # a claim is written when a bridge starts, and comes retained after a subscription
             self._heard[client] = now_s
 
+    @property
+    def others(self) -> frozenset[str]:
+        """Client ids of the other bridges that have claims, present or absent."""
+        return frozenset(self._heard) - {self._own}
+
     def absent(self, now_s: float) -> set[str]:
         """Ids of the bridges that have claims and have not been heard for `ABSENT_AFTER_S`."""
         return {
@@ -59,17 +68,36 @@ class Members:
 
 
 class Roster:
-    """Beats for one bridge, and notes the absent ones in its readiness."""
+    """Beats for one bridge, notes the absent ones in its readiness, and tells who there are."""
 
     def __init__(
-        self, connection: MqttConnection, client_id: str, token: str, readiness: Readiness
+        self,
+        connection: MqttConnection,
+        client_id: str,
+        token: str,
+        readiness: Readiness,
+        *,
+        on_others: Callable[[AbstractSet[str]], None],
     ) -> None:
-        """Take the client id that is beaten for, and what names this process (random)."""
+        """Take the client id that is beaten for, and what names this process (random).
+
+        ``on_others`` hears the client ids of the other bridges that have claims, once they are
+        known and after each change. While they can't be seen, nothing is told.
+        """
         self._connection = connection
         self._client_id = client_id
         self._token = token
         self._readiness = readiness
+        self._on_others = on_others
+        self._others: AbstractSet[str] | None = None
+        self._seen = asyncio.Event()
         self._told: set[str] = set()
+
+    async def seen(self) -> None:
+        """Wait until the others' claims have been seen once, or for 2 s."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await self._seen.wait()
 
     async def run(self) -> None:
         """Beat and listen until cancelled; what goes wrong is noted, and tried again."""
@@ -85,15 +113,22 @@ class Roster:
         """One connection, to its end in an error."""
         loop = asyncio.get_running_loop()
         members = Members(self._client_id)
+        complete = False
 
         def take(packets: Sequence[mqtt5.PublishPacket]) -> None:
             for packet in packets:
                 members.take(packet.topic, packet.payload, loop.time())
+            if complete:
+                self._tell_others(members.others)
 
         options = MqttOptions(client_id=f"{self._client_id}-roster-{self._token}")
         link = await connect_mqtt(self._connection, options, on_publish=take)
         try:
-            await link.subscribe([f"{CLAIMS}+", f"{CLAIMS}+{_BEAT}"], qos=0)
+            await link.subscribe([f"{CLAIMS}+"], qos=0)
+            # the broker sends what is retained before it answers the next packet
+            await link.subscribe([f"{CLAIMS}+{_BEAT}"], qos=0)
+            complete = True
+            self._tell_others(members.others)
             self._readiness.note(_NOTE, None)
             while not link.closed.done():
                 link.publish(f"{CLAIMS}{self._client_id}{_BEAT}", self._token.encode(), qos=0)
@@ -103,13 +138,19 @@ class Roster:
             await link.disconnect()
         raise link.closed.result() or MqttError("the MQTT connection was closed")
 
+    def _tell_others(self, others: AbstractSet[str]) -> None:
+        if others != self._others:
+            self._others = others
+            self._on_others(others)
+        self._seen.set()
+
     def _tell(self, absent: set[str]) -> None:
         for bridge in self._told - absent:
             self._readiness.note(f"bridge {bridge}", None)
         for bridge in absent - self._told:
             why = (
-                "it is away, and the broker keeps its share of the messages for it; start it "
-                f"again, or: qala bridge --adopt {bridge}"
+                "it is away, and the broker keeps messages for it: its share, or all where it was "
+                f"alone; start it again, or: qala bridge --adopt {bridge}"
             )
             self._readiness.note(f"bridge {bridge}", why)
             _log.warning("another bridge is away", id=bridge)

@@ -64,9 +64,9 @@ def bridge(
     """Take readings from MQTT and put them into Kafka.
 
     Acknowledges a reading to the broker when it is in Kafka. Ctrl-C drains first, then stops.
-    While it is away, the broker keeps its share of the messages waiting for it (up to 7 days),
-    also where other bridges run; `--leave` gives its share up, and `--adopt` that of one that
-    is gone.
+    Bridges that are several share the messages. While one is away, the broker keeps its share
+    waiting for it (up to 7 days), or everything where it was alone, also where other bridges run;
+    `--leave` gives that up, and `--adopt` that of one that is gone.
 
     **Examples**
 

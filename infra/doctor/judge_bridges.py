@@ -2,7 +2,7 @@
 
 A bridge writes a retained claim to ``qala/bridge/{client id}`` when it starts, and takes it back
 when it leaves for good. So a claim without ticks is a bridge that is away: the broker goes on
-giving it its share of the messages.
+keeping messages for it, its share or, where it was alone before, all of them.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ def _absent(found: Findings, broker: BrokerSeen, absent: set[str]) -> None:
         start = f"`qala bridge --id {bridge}`"
         found.problem(
             f"bridge {bridge}",
-            f"it is away, and the broker keeps its share of the messages for it: {queue}",
+            "it is away, and the broker keeps messages for it, its share or, where it was alone, "
+            f"all of them: {queue}",
             f"start it again: {start}; where it shall not come back, `qala bridge --adopt "
-            f"{bridge}` brings what waits into Kafka and gives up its share",
+            f"{bridge}` brings what waits into Kafka and ends its session",
         )
 
 

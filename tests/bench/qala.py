@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest.subscriptions import SHARED_FILTER, STATUS_FILTER
+from ingest.subscriptions import ORDINARY_FILTER, STATUS_FILTER
 from schemas import topics
 from tests.bench.logs import forget_log
 from tests.bench.meter import Reached
@@ -35,7 +35,7 @@ class Qala:
     stages: tuple[str, ...] = (BRIDGE, WORKER, SINK)
     feeder: System | None = None
     client_id = "qala-bridge-1"
-    filters: tuple[str, ...] = (SHARED_FILTER, STATUS_FILTER)
+    filters: tuple[str, ...] = (ORDINARY_FILTER, STATUS_FILTER)
     database = "qala"
     windows_policy = "r10s"
     windows_shift_ms = 0

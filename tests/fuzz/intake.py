@@ -1,6 +1,6 @@
 """The target ``intake``: a topic and a payload on their way into the log, and what must hold.
 
-An input is one byte of flags (bit 0: by the shared subscription, bit 1: by the ordinary one,
+An input is one byte of flags (bit 0: by the subscription to data, bit 1: by that to statuses,
 bit 2: QoS 0), the topic, a NUL, which no topic holds, and the payload.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import mqtt5
 
-from ingest.intake import ORDINARY_ID, SHARED_ID
+from ingest.intake import DATA_ID, STATUS_ID
 from schemas.deadletters import EXPLAINED, MAX_LETTER_BYTES, Reason
 from schemas.envelope import decode_envelope
 from tests.fuzz import contract
@@ -21,7 +21,7 @@ from tests.fuzz.memory import KEY, PARTITIONS, RX_US, Bridge, Letter, publish
 from tests.fuzz.parsed import NotJsonError, Parsed, parsed
 
 SEPARATOR: Final = b"\0"
-_SHARED, _ORDINARY, _QOS_0 = 1, 2, 4
+_DATA, _STATUS, _QOS_0 = 1, 2, 4
 _WHOLE: Final = frozenset(
     {Reason.NOT_JSON, Reason.NESTED_TOO_DEEP, Reason.TOO_LARGE, Reason.ARRAY_LENGTH}
 )
@@ -36,7 +36,7 @@ def check(data: bytes, *, memory: bool = False) -> None:
     """Take one input in; raises `AssertionError` where an invariant does not hold."""
     flags = data[0] if data else 0
     topic, _, payload = data[1:].partition(SEPARATOR)
-    ids = [SHARED_ID] * bool(flags & _SHARED) + [ORDINARY_ID] * bool(flags & _ORDINARY)
+    ids = [DATA_ID] * bool(flags & _DATA) + [STATUS_ID] * bool(flags & _STATUS)
     try:
         packet = publish(topic.decode(), payload, ids or None, 0 if flags & _QOS_0 else 1)
     except ValueError:
@@ -64,7 +64,7 @@ def _dealt_with(bridge: Bridge, packet: mqtt5.PublishPacket) -> None:
     accepted = counts.readings + counts.answers.total()
     assert (accepted, counts.rejected.total()) == (len(outlet.lines), len(outlet.letters))
     ids = packet.subscription_ids or []
-    first = not ids or SHARED_ID in ids
+    first = not ids or DATA_ID in ids
     topic = contract.TOPIC.fullmatch(packet.topic)
     if topic is None:
         command = packet.topic.count("/") == 5 and packet.topic.endswith("/command")
@@ -80,7 +80,7 @@ def _dealt_with(bridge: Bridge, packet: mqtt5.PublishPacket) -> None:
             return
         if ignored:
             assert (accepted, len(outlet.letters), counts.ignored["copy"]) == (0, 0, 1)
-            assert ids in ([SHARED_ID], [ORDINARY_ID])
+            assert ids in ([DATA_ID], [STATUS_ID])
             return
     assert ignored == 0
     _Outcome(bridge, packet, topic).check()

@@ -15,7 +15,7 @@ from tests.support.servers import RunningServer
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningServer]:
-    """A Mosquitto of this module's own: a session left behind would take its share."""
+    """A Mosquitto of this module's own: a session or a claim left behind would take a share."""
     servers = native_servers(tmp_path_factory.mktemp("bridge"), ServerPorts.free())
     running = RunningServer(servers[0])
     await running.start()

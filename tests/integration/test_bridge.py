@@ -166,6 +166,8 @@ async def test_two_bridges_share_readings_and_each_writes_every_status(mqtt, log
         device(mqtt) as sender,
         reading_log(log_servers) as log,
     ):
+        for bridge in (one, two):
+            await bridge.until_subscribed("shared")
         for seq in range(200):
             sender.send("pair", "ionizer", "d-1", air(seq))
         online = {"state": "online", "ts": now_ms(), "boot": 1}

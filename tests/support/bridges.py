@@ -14,6 +14,7 @@ from aiokafka.structs import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
 from ingest import BridgeSettings, MqttLink, MqttOptions, PersonKey, connect_mqtt, run_bridge
+from ingest.claim import CLAIMS
 from schemas.clock import Clock, RealClock
 from schemas.connections import KafkaConnection, MqttConnection
 from schemas.envelope import Line, decode_envelope
@@ -66,6 +67,14 @@ class Bridge:
 
         await eventually(connected, timeout_s=40)
 
+    async def until_subscribed(self, how: str) -> None:
+        """Until all data come in one way: ``shared`` or ``ordinary``."""
+
+        async def held() -> dict[str, float]:
+            return {way: self.figure("subscribed", how=way) for way in ("shared", "ordinary")}
+
+        await eventually(held, lambda found: [w for w, n in found.items() if n] == [how])
+
     async def ended(self) -> None:
         self.stop.set()
         async with asyncio.timeout(30):
@@ -90,8 +99,9 @@ async def bridging(
 
 
 async def forget_session(mqtt: MqttConnection, client_id: str) -> None:
-    """Make the broker drop a session: an absent member of a share still gets its share."""
+    """Make the broker drop a session and a claim: an absent bridge still gets its share."""
     link = await connect_mqtt(mqtt, MqttOptions(client_id=client_id, clean_start=True))
+    link.publish(f"{CLAIMS}{client_id}", b"", retain=True)
     await link.disconnect(end_session=True)
 
 

@@ -1,0 +1,371 @@
+"""A bridge that is alone, and the broker that restarts; another that joins it and leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from ingest import BridgeSettings, MqttOptions, connect_mqtt, run_adoption
+from ingest import subscriber as subscriber_module
+from ingest.errors import MqttRefusedError
+from ingest.mqtt import MqttLink
+from ingest.subscriptions import ORDINARY_FILTER, SHARED_FILTER
+from schemas.clock import RealClock
+from schemas.connections import MqttConnection
+from schemas.readiness import Readiness
+from tests.support.bridges import (
+    KEY,
+    Bridge,
+    Log,
+    bridging,
+    device,
+    forget_session,
+    now_ms,
+    reading_log,
+)
+from tests.support.servers import RunningServer
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def air(seq: int) -> dict[str, object]:
+    return {"type": "air", "ts": now_ms(), "boot": 1, "seq": seq, "efficiency_pct": 50.5}
+
+
+def seqs(log: Log, site: str) -> Counter[int]:
+    return Counter(line.reading.seq for line in log.lines(site) if line.reading)
+
+
+async def until_all(log: Log, site: str, number: int, *, first: int = 0) -> Counter[int]:
+    """How often each reading from ``first`` to ``number`` came, once all are there."""
+
+    async def ask() -> Counter[int]:
+        await log.read()
+        return seqs(log, site)
+
+    return await eventually(
+        ask, lambda found: found.keys() == set(range(first, number)), timeout_s=40
+    )
+
+
+class Publisher:
+    """A plain client that keeps the reason code of each PUBACK."""
+
+    def __init__(self, mqtt: MqttConnection) -> None:
+        self._mqtt = mqtt
+        self.codes: list[int] = []
+
+    async def publish(self, site: str, numbers: range) -> None:
+        """On a connection of its own, with QoS 1; done when the broker has acknowledged all."""
+        due = len(self.codes) + len(numbers)
+
+        async def acknowledged() -> int:
+            return len(self.codes)
+
+        async with device(self._mqtt, "publisher") as sender:
+            sender.link._on_puback = lambda _, code: self.codes.append(code)
+            for seq in numbers:
+                sender.send(site, "ionizer", "d-1", air(seq))
+            await eventually(acknowledged, lambda number: number == due)
+
+
+async def test_what_comes_between_the_return_of_the_broker_and_that_of_a_lone_bridge_is_kept(
+    mqtt, log_servers, broker: RunningServer
+) -> None:
+    publisher = Publisher(mqtt)
+    async with reading_log(log_servers) as log, bridging(mqtt, log_servers, id="lone") as first:
+        await first.until_subscribed("ordinary")
+        await publisher.publish("lone", range(50))
+        await first.ended()
+        await publisher.publish("lone", range(50, 100))
+        await broker.restart()  # by SIGTERM
+        await publisher.publish("lone", range(100, 150))
+        async with bridging(mqtt, log_servers, id="lone") as second:
+            found = await until_all(log, "lone", 150)
+            await second.until_subscribed("ordinary")
+            # the same process, which the broker leaves
+            for number in (200, 250):
+                await broker.stop()
+                await broker.start()
+                await publisher.publish("lone", range(number - 50, number))
+                found = await until_all(log, "lone", number)
+    assert publisher.codes == [0] * 250
+    # what the broker stopped before it had read the PUBACK of comes again
+    assert set(found.values()) <= {1, 2}
+
+
+@asynccontextmanager
+async def streaming(mqtt: MqttConnection, site: str) -> AsyncIterator[list[int]]:
+    """Some hundred readings a second while this lasts; the list holds the next one's number."""
+    number = [0]
+
+    async def send() -> None:
+        while True:
+            for _ in range(4):
+                sender.send(site, "ionizer", "d-1", air(number[0]))
+                number[0] += 1
+            await asyncio.sleep(0.01)
+
+    async with device(mqtt, "streaming") as sender:
+        task = asyncio.create_task(send())
+        try:
+            yield number
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await sender.all_acknowledged()
+
+
+async def settled_messages(mqtt: MqttConnection, log: Log, site: str, *bridges: Bridge) -> None:
+    """Each of 200 further messages comes to one bridge."""
+
+    async def carried() -> float:
+        await log.read()
+        return sum(bridge.figure("messages_total") for bridge in bridges)
+
+    async def at_rest() -> bool:
+        seen = await carried()
+        await asyncio.sleep(0.6)  # longer than a linger
+        return await carried() == seen
+
+    await eventually(at_rest)
+    before = await carried()
+    await Publisher(mqtt).publish(site, range(200))
+    found = await until_all(log, site, 200)
+    assert set(found.values()) == {1}
+    assert await carried() == before + 200
+
+
+async def test_a_second_bridge_joins_and_leaves_under_load_and_nothing_is_missed(
+    mqtt, log_servers
+) -> None:
+    async with reading_log(log_servers) as log, bridging(mqtt, log_servers, id="stays") as stays:
+        await stays.until_subscribed("ordinary")
+        async with streaming(mqtt, "joins") as number:
+            await asyncio.sleep(0.3)
+            for _ in range(3):
+                async with bridging(mqtt, log_servers, id="comes", leave_on_stop=True) as comes:
+                    for bridge in (stays, comes):
+                        await bridge.until_subscribed("shared")
+                    had = comes.figure("messages_total")
+
+                    async def has_a_share(comes=comes, had=had) -> bool:
+                        return comes.figure("messages_total") > had + 50
+
+                    await eventually(has_a_share)
+                    await comes.ended()
+                await stays.until_subscribed("ordinary")
+        found = await until_all(log, "joins", number[0])
+        assert max(found.values()) <= 1 + 6  # the moments of going over
+        assert sum(found.values()) < 2 * number[0]
+        await settled_messages(mqtt, log, "lone-again", stays)
+        async with bridging(mqtt, log_servers, id="comes", leave_on_stop=True) as comes:
+            for bridge in (stays, comes):
+                await bridge.until_subscribed("shared")
+            await settled_messages(mqtt, log, "both", stays, comes)
+
+
+async def test_two_bridges_that_start_at_once_both_share_soon(mqtt, log_servers) -> None:
+    async with reading_log(log_servers) as log:
+        pair = [Bridge(mqtt, log_servers, id=name, leave_on_stop=True) for name in ("a", "b")]
+        try:
+            async with streaming(mqtt, "at-once") as number:
+                for bridge in pair:
+                    await bridge.until_connected()
+                    await bridge.until_subscribed("shared")
+                await log.lines_of("at-once", 1)
+            # what came before the first subscription went nowhere; all since must be there
+            first = min(seqs(log, "at-once"))
+            await until_all(log, "at-once", number[0], first=first)
+            await settled_messages(mqtt, log, "at-rest", *pair)
+        finally:
+            for bridge in pair:
+                if not bridge.task.done():
+                    await bridge.ended()
+            for name in ("a", "b"):
+                await forget_session(mqtt, f"qala-bridge-{name}")
+
+
+async def test_an_absent_bridge_still_counts_and_an_adopted_one_does_not(
+    mqtt, log_servers, broker: RunningServer
+) -> None:
+    async with reading_log(log_servers) as log, bridging(mqtt, log_servers, id="gone") as gone:
+        await gone.until_subscribed("ordinary")
+        gone.task.cancel()
+        await asyncio.gather(gone.task, return_exceptions=True)
+        # nobody is there, and the broker restarts: the session of a lone bridge has it all
+        await broker.restart()
+        publisher = Publisher(mqtt)
+        await publisher.publish("adopted", range(300))
+        assert publisher.codes == [0] * 300
+        async with bridging(mqtt, log_servers, id="heir") as heir:
+            await heir.until_subscribed("shared")
+            async with streaming(mqtt, "meanwhile") as number, asyncio.timeout(40):
+                drained = await run_adoption(
+                    BridgeSettings(id="gone"),
+                    mqtt=mqtt,
+                    kafka=log_servers,
+                    clock=RealClock(),
+                    key=KEY,
+                    readiness=Readiness(),
+                    registry=CollectorRegistry(),
+                    stop=asyncio.Event(),
+                )
+            # both had what came until the adopted one was unsubscribed
+            assert 300 < drained < 300 + number[0]
+            await until_all(log, "adopted", 300)
+            await until_all(log, "meanwhile", number[0])
+            await heir.until_subscribed("ordinary")
+            link = await connect_mqtt(
+                mqtt, MqttOptions(client_id="qala-bridge-gone", clean_start=False)
+            )
+            assert not link.session_present
+            await link.disconnect(end_session=True)
+            await settled_messages(mqtt, log, "inherited", heir)
+
+
+async def test_a_bridge_that_was_alone_and_leaves_for_good_ends_what_it_holds(
+    mqtt, log_servers
+) -> None:
+    async with reading_log(log_servers) as log, bridging(mqtt, log_servers, id="leaves") as other:
+        await other.until_subscribed("ordinary")
+        await other.ended()
+        async with bridging(mqtt, log_servers, id="leaves", leave_on_stop=True) as bridge:
+            await bridge.until_subscribed("ordinary")
+            async with streaming(mqtt, "leaves") as number:
+                await log.lines_of("leaves", 1)
+                await bridge.ended()
+
+        async def read_to_the_end() -> bool:
+            before = len(log.lines("leaves"))
+            await log.read()
+            return len(log.lines("leaves")) == before
+
+        await eventually(read_to_the_end)
+        # all up to the moment of leaving, and nothing since
+        found = seqs(log, "leaves")
+        assert found.keys() == set(range(len(found)))
+        assert len(found) < number[0]
+        publisher = Publisher(mqtt)
+        await publisher.publish("left", range(1))
+        assert publisher.codes == [16]
+        async with bridging(mqtt, log_servers, id="leaves") as again:
+            await again.until_subscribed("ordinary")
+            assert again.figure("messages_total") == 0
+
+
+@contextmanager
+def refusing(monkeypatch: pytest.MonkeyPatch, *filters: str) -> Iterator[None]:
+    """SUBSCRIBE to one of ``filters`` is refused: Mosquitto's own access list knows no such."""
+    subscribe = MqttLink.subscribe
+
+    async def refuse(link: MqttLink, patterns, **how) -> None:
+        if set(patterns) & set(filters):
+            raise MqttRefusedError(f"refused '{patterns[0]}'", code=0x87, retryable=True)
+        await subscribe(link, patterns, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MqttLink, "subscribe", refuse)
+        yield
+
+
+async def noted(bridge: Bridge, text: str) -> None:
+    async def note() -> str:
+        return bridge.readiness.notes.get("subscription", "")
+
+    await eventually(note, lambda found: text in found)
+
+
+async def test_where_the_ordinary_one_is_refused_it_shares_and_says_what_that_costs(
+    mqtt, log_servers, monkeypatch
+) -> None:
+    async with reading_log(log_servers) as log:
+        with refusing(monkeypatch, ORDINARY_FILTER):
+            async with bridging(mqtt, log_servers, id="refused") as bridge:
+                await bridge.until_subscribed("shared")
+                await noted(bridge, "a restart of the broker loses")
+                assert bridge.readiness.ready
+                await settled_messages(mqtt, log, "refused", bridge)
+        async with bridging(mqtt, log_servers, id="refused") as bridge:
+            await bridge.until_subscribed("ordinary")
+            assert "subscription" not in bridge.readiness.notes
+
+
+async def test_where_the_share_is_refused_both_take_everything_and_say_so(
+    mqtt, log_servers, monkeypatch
+) -> None:
+    with refusing(monkeypatch, SHARED_FILTER):
+        async with (
+            reading_log(log_servers) as log,
+            bridging(mqtt, log_servers, id="one") as one,
+            bridging(mqtt, log_servers, id="two", leave_on_stop=True) as two,
+        ):
+            for bridge in (one, two):
+                await noted(bridge, "messages come twice")
+                await bridge.until_subscribed("ordinary")
+                assert bridge.readiness.ready
+            await Publisher(mqtt).publish("twice", range(50))
+            await log.lines_of("twice", 100)
+            assert set(seqs(log, "twice").values()) == {2}
+
+
+async def test_where_both_are_refused_the_bridge_waits_and_says_why(
+    mqtt, log_servers, monkeypatch
+) -> None:
+    with refusing(monkeypatch, SHARED_FILTER, ORDINARY_FILTER):
+        bridge = Bridge(mqtt, log_servers, id="neither")
+        try:
+
+            async def why() -> str:
+                return bridge.readiness.reasons.get("mqtt", "")
+
+            await eventually(why, lambda found: "refused '$share/qala/qala/v1/#'" in found)
+        finally:
+            bridge.stop.set()
+            await asyncio.wait_for(bridge.task, 20)
+            await forget_session(mqtt, "qala-bridge-neither")
+
+
+async def test_going_over_waits_while_kafka_holds_the_bridge_back(
+    mqtt, log_servers, kafka: RunningServer, monkeypatch
+) -> None:
+    monkeypatch.setattr(subscriber_module, "_AGAIN_S", 0.1)
+    settings = {"backlog_bytes": 1_000_000, "connect_timeout_s": 1.0}
+    async with (
+        reading_log(log_servers) as log,
+        bridging(mqtt, log_servers, id="held", **settings) as bridge,
+        device(mqtt) as sender,
+    ):
+        await bridge.until_subscribed("ordinary")
+        kafka.pause()
+        try:
+            for _ in range(40):
+                sender.send("held", "ionizer", "d-1", b"1" * 100_000)
+
+            async def full() -> bool:
+                return bridge.figure("backlog_bytes") > 1_000_000
+
+            await eventually(full)
+            await claim(mqtt, "qala-bridge-other", b"token")
+            await asyncio.sleep(3)  # some answers that don't come in time
+            assert bridge.figure("subscribed", how="ordinary") == 1
+        finally:
+            kafka.resume()
+        await bridge.until_subscribed("shared")
+        assert bridge.figure("connections_total") == 1
+        await claim(mqtt, "qala-bridge-other", b"")
+        await bridge.until_subscribed("ordinary")
+        await log.letters_of("held", 40)
+
+
+async def claim(mqtt: MqttConnection, client_id: str, token: bytes) -> None:
+    """What a bridge of that id writes when it starts, or leaves for good."""
+    async with device(mqtt, "claims") as sender:
+        sender.publish(f"qala/bridge/{client_id}", token, retain=True)
+        await sender.all_acknowledged()

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from infra.servers import ServerPorts, native_servers
 from schemas.connections import InfluxConnection, KafkaConnection, MqttConnection
 from tests.support.influxdb2 import start_influxdb2
+from tests.support.kafka_folder import formatted_by_copy
 from tests.support.servers import RunningServer
 from tests.support.stack import Stack
 
@@ -69,6 +70,7 @@ async def _servers(
     """The three servers of the session, described; each is started by the fixture of its name."""
     data = tmp_path_factory.mktemp("servers")
     servers = {s.name: RunningServer(s) for s in native_servers(data, ServerPorts.free())}
+    servers["kafka"].server = formatted_by_copy(servers["kafka"].server)
     yield servers
     await asyncio.gather(*(server.stop() for server in servers.values()))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from infra.native import last_words
 from infra.provision import provision
 from infra.servers import ServerPorts, native_servers
+from tests.support.kafka_folder import formatted_by_copy
 from tests.support.servers import RunningServer
 
 QALA = Path(sys.executable).with_name("qala")
@@ -72,8 +73,10 @@ class Stack:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.ports = ServerPorts.free()
-        servers = native_servers(data, self.ports)
-        self.mosquitto, self.kafka, self.influxdb = (RunningServer(server) for server in servers)
+        mosquitto, kafka, influxdb = native_servers(data, self.ports)
+        self.mosquitto = RunningServer(mosquitto)
+        self.kafka = RunningServer(formatted_by_copy(kafka))
+        self.influxdb = RunningServer(influxdb)
         self.mqtt_connection = self.ports.mqtt_connection()
         self.kafka_connection = self.ports.kafka_connection()
         self.influx_connection = self.ports.influx_connection()

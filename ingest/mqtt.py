@@ -204,6 +204,7 @@ class MqttLink(asyncio.BufferedProtocol):
     def resume_receiving(self) -> None:
         """Take messages in again, first those that were held."""
         self._paused = self._received.held = False
+        self._heard = True  # what the broker has answered meanwhile is not read yet
         if self._received.kept:
             self._loop.call_soon(self._go_on)
         else:

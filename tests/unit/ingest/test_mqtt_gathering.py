@@ -10,6 +10,8 @@ from ingest.mqtt import MqttLink, MqttOptions
 from ingest.packets import TOGETHER_BYTES
 from tests.support.waiting import eventually
 
+PINGREQ = b"\xc0\x00"
+
 
 class Socket(asyncio.Transport):
     """The transport's side that a link turns on and off; what is written is dropped."""
@@ -18,6 +20,8 @@ class Socket(asyncio.Transport):
         super().__init__()
         self.reading = True
         self.pauses = 0
+        self.pings = 0
+        self.aborted = False
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -31,6 +35,10 @@ class Socket(asyncio.Transport):
 
     def write(self, data: bytes) -> None:
         """Into nothing."""
+        self.pings += data.count(PINGREQ)
+
+    def abort(self) -> None:
+        self.aborted = True
 
 
 def message(size: int = 10) -> bytes:
@@ -51,8 +59,8 @@ def taken() -> list[bytes]:
     return []
 
 
-def linked(taken: list[bytes], gather_s: float) -> tuple[MqttLink, Socket]:
-    options = MqttOptions(client_id="c", gather_s=gather_s, keep_alive_s=0)
+def linked(taken: list[bytes], gather_s: float, keep_alive_s: int = 0) -> tuple[MqttLink, Socket]:
+    options = MqttOptions(client_id="c", gather_s=gather_s, keep_alive_s=keep_alive_s)
     link = MqttLink(
         options, lambda packets: taken.extend(packet.payload for packet in packets), None
     )
@@ -140,3 +148,22 @@ async def test_a_link_that_is_paused_while_it_takes_keeps_the_rest_for_later(tak
     await eventually(lambda: _reads(socket))
     give(link, message(most)[-1:])
     assert [*map(len, taken)] == [size, more, most]
+
+
+async def test_a_broker_whose_answers_were_not_read_is_not_taken_for_a_silent_one(taken):
+    link, socket = linked(taken, gather_s=0.0, keep_alive_s=1)
+    link.pause_receiving()
+    await eventually(lambda: _pinged(socket, 3))
+    link.resume_receiving()
+    await eventually(lambda: _pinged(socket, 4))  # the first one that it could hear the answer to
+    assert not socket.aborted
+    await eventually(lambda: _aborted(socket))
+    assert socket.pings == 4
+
+
+async def _pinged(socket: Socket, times: int) -> bool:
+    return socket.pings >= times
+
+
+async def _aborted(socket: Socket) -> bool:
+    return socket.aborted

@@ -87,6 +87,7 @@ def main(pages: Path, pictures: Path) -> None:
     browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser is None:
         sys.exit("there is no Chromium here to draw pages with; apt-get install chromium")
+    pictures.mkdir(parents=True, exist_ok=True)
     for page, name in pictured(pages):
         take(browser, page, pictures / name)
         size_kb = (pictures / name).stat().st_size // 1000

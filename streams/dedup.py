@@ -8,6 +8,7 @@ interval: the fold notes that itself, with two comparisons, and tells this memor
 from __future__ import annotations
 
 from bisect import bisect_right
+from copy import copy
 from enum import IntEnum
 from typing import Any, Final
 
@@ -79,8 +80,9 @@ class SeenMemory:
         would hide every reset from then on. Times of both sorts are compared where they are
         less than a day apart: the same reading, sent again, may be believed by then.
         """
-        if self.is_of_before(ts_ms, believed=believed):
-            return self.before.place(boot, seq, now_ms)  # type: ignore[union-attr]  # it says so
+        generation = self.generation(ts_ms, believed=believed)
+        if generation is not self:
+            return generation.place(boot, seq, now_ms)
         verdict = self.place(boot, seq, now_ms)
         if verdict is Verdict.DUPLICATE and self.is_newest(ts_ms, believed=believed):
             self._begin_again(boot, seq, now_ms)
@@ -91,9 +93,11 @@ class SeenMemory:
             self.newest_unbelieved_ms = max(self.newest_unbelieved_ms, ts_ms)
         return verdict
 
-    def is_of_before(self, ts_ms: int, *, believed: bool) -> bool:
-        """Whether a reading of ``ts_ms`` is from before the last reset of the counters."""
-        return self.before is not None and not self.before.is_newest(ts_ms, believed=believed)
+    def generation(self, ts_ms: int, *, believed: bool) -> SeenMemory:
+        """The memory that knows a reading of ``ts_ms``: this, or that of before the last reset."""
+        if self.before is None or self.before.is_newest(ts_ms, believed=believed):
+            return self
+        return self.before
 
     def is_newest(self, ts_ms: int, *, believed: bool) -> bool:
         """Whether ``ts_ms`` is newer than all that this generation heard."""
@@ -122,10 +126,8 @@ class SeenMemory:
         self.newest_ms = newest_ms
 
     def _begin_again(self, boot: int, seq: int, now_ms: int) -> None:
-        before = SeenMemory()
-        before.boots, before.floors, before.whole = self.boots, self.floors, self.whole
-        before.evicted = self.evicted
-        before.newest_ms, before.newest_unbelieved_ms = self.newest_ms, self.newest_unbelieved_ms
+        before = copy(self)
+        before.before = None
         self.before = before
         self._forget_all()
         self.place(boot, seq, now_ms)

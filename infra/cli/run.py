@@ -85,7 +85,7 @@ def up(
     - `qala up` — with a simulated city: a school, bus stops, streets and an iQala centre
     - `qala up --devices 100 --sites 8 --rate 500` — with more to do
     - `qala up --no-simulator` — for devices of your own
-    - `qala up --port-offset 1000 --data /tmp/second` — a second one beside the first
+    - `qala up --port-offset 1000 --data .qala-second` — a second one beside the first
     - `qala up --clock now,60 --faults all` — a simulated clock, and all that goes wrong in a city
     """
     from infra.cli.run_stack import run_stack
@@ -137,7 +137,7 @@ def servers_down(data: Data = None) -> None:
 
     **Example**
 
-    - `qala servers down --data /tmp/second`
+    - `qala servers down --data .qala-second`
     """
     from infra.cli.run_stack import stop_stack
 

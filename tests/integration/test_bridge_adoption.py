@@ -18,6 +18,7 @@ from schemas.readiness import Readiness
 from tests.support.bridges import (
     KEY,
     Bridge,
+    air,
     bridging,
     device,
     forget_session,
@@ -28,10 +29,6 @@ from tests.support.servers import RunningServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-def air(seq: int) -> dict[str, object]:
-    return {"type": "air", "ts": now_ms(), "boot": 1, "seq": seq, "efficiency_pct": 50.5}
 
 
 class Adoption:

@@ -22,20 +22,16 @@ from tests.support.bridges import (
     KEY,
     Bridge,
     Log,
+    air,
     bridging,
     device,
     forget_session,
-    now_ms,
     reading_log,
 )
 from tests.support.servers import RunningServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-def air(seq: int) -> dict[str, object]:
-    return {"type": "air", "ts": now_ms(), "boot": 1, "seq": seq, "efficiency_pct": 50.5}
 
 
 def seqs(log: Log, site: str) -> Counter[int]:

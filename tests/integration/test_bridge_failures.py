@@ -14,7 +14,7 @@ from ingest.metrics import BridgeCounts
 from ingest.producer import open_writer
 from schemas.clock import RealClock
 from schemas.topics import TELEMETRY, partition_of
-from tests.support.bridges import KEY, bridging, device, forget_session, now_ms, reading_log
+from tests.support.bridges import KEY, air, bridging, device, forget_session, reading_log
 from tests.support.folds import NO_RULES, partition
 from tests.support.servers import RunningServer
 from tests.support.waiting import eventually
@@ -37,10 +37,6 @@ asyncio.run(run_bridge(
     stop=asyncio.Event(),
 ))
 """
-
-
-def air(seq: int) -> dict[str, object]:
-    return {"type": "air", "ts": now_ms(), "boot": 1, "seq": seq, "efficiency_pct": 50.5}
 
 
 async def test_kafka_away_means_no_puback_and_then_no_loss(

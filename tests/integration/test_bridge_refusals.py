@@ -19,16 +19,12 @@ from infra.provision import provision_kafka
 from schemas.connections import KafkaConnection
 from schemas.envelope import decode_line, envelope_headers
 from schemas.topics import DEAD_LETTERS, TELEMETRY, partition_of
-from tests.support.bridges import KEY, bridging, device, now_ms, reading_log
+from tests.support.bridges import KEY, air, bridging, device, now_ms, reading_log
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SMALL = 8192
-
-
-def air(seq: int) -> dict[str, object]:
-    return {"type": "air", "ts": now_ms(), "boot": 1, "seq": seq, "efficiency_pct": 50.5}
 
 
 def padded(reading: dict[str, object], size: int) -> bytes:

@@ -29,6 +29,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def air(seq: int) -> dict[str, object]:
+    """An ionizer's reading of now."""
+    return {"type": "air", "ts": now_ms(), "boot": 1, "seq": seq, "efficiency_pct": 50.5}
+
+
 class Bridge:
     """``run_bridge`` as a task; `figure` reads its metrics."""
 

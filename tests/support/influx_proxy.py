@@ -38,12 +38,14 @@ Fault = Instead | Literal["cut"]
 class InfluxProxy:
     """Hands requests to InfluxDB, one a connection; ``faults`` are met by the next writes.
 
+    Where ``about`` is set, only writes that hold it: the sink's rows of its own are none of them.
     While ``open`` is not set, InfluxDB writes, and its answers wait; ``held`` counts these.
     ``slow_s`` passes before each answer to a write. ``passed`` counts writes that InfluxDB got.
     """
 
     def __init__(self, influx: InfluxConnection) -> None:
         self.faults: deque[Fault] = deque()
+        self.about = b""
         self.open = asyncio.Event()
         self.open.set()
         self.slow_s = 0.0
@@ -86,7 +88,7 @@ class InfluxProxy:
     async def _answer(self, head: bytes, body: bytes) -> bytes | None:
         if not head.startswith(_WRITE):
             return await self._forward(head, body)
-        fault = self.faults.popleft() if self.faults else None
+        fault = self.faults.popleft() if self.faults and self.about in body else None
         if isinstance(fault, Instead):
             return fault.encode()
         answer = await self._forward(head, body)

@@ -16,6 +16,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -268,13 +269,18 @@ async def test_an_absent_bridge_is_named_with_what_waits_for_it(city: Stack):
     # so do the other bridges, and stay ready
     (bridge,) = (stage for stage in city.stages if stage.name == "bridge")
     (probe,) = (p for p in read_probes(run_folder(city.data)) if p.process.pid == bridge.pid)
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{probe.port}/ready") as answer,
-    ):
-        said = await answer.json()
-    assert (answer.status, said["ready"], said["reasons"]) == (200, True, {})
-    assert "qala bridge --adopt north" in said["notes"]["bridge north"]
+
+    async def noted() -> dict[str, Any]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{probe.port}/ready") as answer,
+        ):
+            said: dict[str, Any] = await answer.json()
+            assert (answer.status, said["ready"], said["reasons"]) == (200, True, {})
+            return said["notes"]
+
+    notes = await eventually(noted, lambda notes: "bridge north" in notes, timeout_s=60)
+    assert "qala bridge --adopt north" in notes["bridge north"]
 
     # the mend mends: what waits is drained, and it is not missed any more
     adoption = await city.run("bridge", "--adopt", "north", name="adoption")

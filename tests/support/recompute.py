@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +48,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 _NEAR = 1e-9
 _EXACT = ("count", "low", "high")
 _NAMED = 50
+_ASK_EVERY_S = 1.0
 
 
 class Series(NamedTuple):
@@ -94,6 +95,8 @@ class WindowStats:
 
 
 Windows = dict[tuple[Series, int], WindowStats]
+Times = dict[tuple[str, str, int, int, int], int]
+"""Event time (ms) of readings by their names, where their raw rows alone say it."""
 
 
 @dataclass(frozen=True)
@@ -244,50 +247,60 @@ async def compare_windows(
     windows that end by then (event time) are compared. The database must hold no other run.
     """
     readings = list(distinct_readings(Ledger(ledger)))
-
-    async def ask() -> list[Difference]:
-        times = await _unbelieved_times(influx, readings)
-        found: list[Difference] = []
-        for window in windows:
-            found += await _compare_window(influx, readings, times, window, until_ms)
-        return found
-
-    return await _until_empty(ask, timeout_s)
+    end_s = asyncio.get_running_loop().time() + timeout_s
+    found: list[Difference] = []
+    for window in windows:
+        comparison = _Comparison(influx, readings, window, until_ms)
+        found += await _until_empty(comparison.differences, end_s)
+    return found
 
 
-async def _compare_window(
-    influx: InfluxConnection,
-    readings: list[Distinct],
-    times: dict[tuple[str, str, int, int, int], int],
-    window: str,
-    until_ms: int | None,
-) -> list[Difference]:
-    lost = [one for one in readings if not one.believed and one.name not in times]
-    found = [Difference(window, one.name, "its raw row", "there", None) for one in lost[:_NAMED]]
-    known = [one for one in readings if one.believed or one.name in times]
-    expected = recompute(known, window, lambda one: times.get(one.name, one.reading["ts"]))
-    stored: Windows = {}
-    for sort in TAGS:
-        merged, broken = await stored_windows(influx, sort, window)
-        stored |= merged
-        found += broken
-    return found + differences(
-        window, _ended(expected, window, until_ms), _ended(stored, window, until_ms)
-    )
+class _Comparison:
+    """Stored windows of one span against those of readings, asked for again and again."""
+
+    def __init__(
+        self, influx: InfluxConnection, readings: list[Distinct], window: str, until_ms: int | None
+    ) -> None:
+        self._influx = influx
+        self._readings = readings
+        self._window = window
+        self._until_ms = until_ms
+        self._expected: tuple[Times, Windows] | None = None
+
+    async def differences(self) -> list[Difference]:
+        times = await _unbelieved_times(self._influx, self._readings)
+        lost = [one for one in self._readings if not one.believed and one.name not in times]
+        found = [
+            Difference(self._window, one.name, "its raw row", "there", None)
+            for one in lost[:_NAMED]
+        ]
+        stored: Windows = {}
+        for sort in TAGS:
+            merged, broken = await stored_windows(self._influx, sort, self._window)
+            stored |= merged
+            found += broken
+        expected = self._expected_with(times)
+        return found + differences(self._window, self._ended(expected), self._ended(stored))
+
+    def _expected_with(self, times: Times) -> Windows:
+        if self._expected is None or self._expected[0] != times:
+            known = [one for one in self._readings if one.believed or one.name in times]
+            windows = recompute(
+                known, self._window, lambda one: times.get(one.name, one.reading["ts"])
+            )
+            self._expected = times, windows
+        return self._expected[1]
+
+    def _ended(self, windows: Windows) -> Windows:
+        if self._until_ms is None:
+            return windows
+        latest_ms = self._until_ms - SPAN_MS[self._window]
+        return {key: held for key, held in windows.items() if key[1] <= latest_ms}
 
 
-def _ended(windows: Windows, window: str, until_ms: int | None) -> Windows:
-    if until_ms is None:
-        return windows
-    span = SPAN_MS[window]
-    return {key: held for key, held in windows.items() if key[1] + span <= until_ms}
-
-
-async def _unbelieved_times(
-    influx: InfluxConnection, readings: list[Distinct]
-) -> dict[tuple[str, str, int, int, int], int]:
+async def _unbelieved_times(influx: InfluxConnection, readings: list[Distinct]) -> Times:
     """Event time (ms) of readings whose device had a wrong clock: only their raw rows say it."""
-    times: dict[tuple[str, str, int, int, int], int] = {}
+    times: Times = {}
     for sort in {one.reading["type"] for one in readings if not one.believed}:
         # a row has device_ts or has it not: this asks for those that do
         asked = f'SELECT "boot", "seq", "device_ts" FROM "raw"."{sort}" WHERE "device_ts" > -1 '
@@ -324,7 +337,7 @@ async def compare_throughput(
             if expected[key][name] != stored[key][name]
         ]
 
-    return await _until_empty(ask, timeout_s)
+    return await _until_empty(ask, asyncio.get_running_loop().time() + timeout_s)
 
 
 async def query(influx: InfluxConnection, question: str) -> list[dict[str, Any]]:
@@ -332,11 +345,11 @@ async def query(influx: InfluxConnection, question: str) -> list[dict[str, Any]]
     return await query_database(influx, question, db=influx.database)
 
 
-async def _until_empty(ask: Callable[[], Any], timeout_s: float) -> list[Difference]:
-    loop = asyncio.get_running_loop()
-    end = loop.time() + timeout_s
+async def _until_empty(
+    ask: Callable[[], Awaitable[list[Difference]]], end_s: float
+) -> list[Difference]:
     while True:
-        found: list[Difference] = await ask()
-        if not found or loop.time() >= end:
+        found = await ask()
+        if not found or asyncio.get_running_loop().time() >= end_s:
             return found
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(_ASK_EVERY_S)

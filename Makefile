@@ -59,10 +59,11 @@ fuzz: setup ## properties in depth, then SECONDS=60 of random input guided by co
 SEED = 1
 SEEDS = 1
 RATE = 2000
+PARALLEL = 1
 CHAOS := $(BIN)/python -m tests.chaos --seed $(SEED) --seeds $(SEEDS) --rate $(RATE)
 
-chaos: setup ## kills, stops and restarts under load, then all compared (SECONDS, SEED, SEEDS, RATE)
-	@$(CHAOS) --seconds $(or $(SECONDS),180)
+chaos: setup ## kills, stops and restarts under load, then all compared (SECONDS, SEED, SEEDS, RATE, PARALLEL)
+	@$(CHAOS) --seconds $(or $(SECONDS),180) --parallel $(PARALLEL)
 
 chaos-mosquitto: setup ## what the MQTT broker loses when it is killed (SEED, SEEDS, RATE)
 	@$(CHAOS) --mosquitto

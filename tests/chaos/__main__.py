@@ -14,7 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from traceback import format_exception
 
@@ -44,25 +47,29 @@ def main() -> int:
 
 
 def _schedules(args: argparse.Namespace) -> int:
-    runs = []
-    for seed in _seeds(args):
-        schedule = make_schedule(seed, args.seconds)
-        with _folder(args, f"seed-{seed}", _command(args, seed)) as (data, say):
-            try:
-                measures, _ = asyncio.run(run(schedule, Load(rate=args.rate), data, say))
-            except Exception as exc:  # noqa: BLE001 -- the other seeds shall have their turn
-                measures = Measures(seed, data)
-                measures.wrong["stuck"].append(
-                    f"the run broke off: {''.join(format_exception(exc))}"
-                )
-        runs.append(measures)
-        if measures.ok and not args.keep:
-            shutil.rmtree(data)
+    """Run the seeds, ``--parallel`` at a time, in processes of their own."""
+    # forked: what `python -m` runs cannot be imported by its name
+    with ProcessPoolExecutor(args.parallel, get_context("fork")) as pool:
+        runs = list(pool.map(partial(_schedule, args), _seeds(args)))
     _show(args, "chaos", grids(runs))
     for measures in runs:
         if not measures.ok:
             _say(_failure(args, measures))
     return 0 if all(measures.ok for measures in runs) else 1
+
+
+def _schedule(args: argparse.Namespace, seed: int) -> Measures:
+    schedule = make_schedule(seed, args.seconds)
+    with _folder(args, f"seed-{seed}", _command(args, seed)) as (data, say):
+        try:
+            measures, _ = asyncio.run(run(schedule, Load(rate=args.rate), data, say))
+        except Exception as exc:  # noqa: BLE001 -- the other seeds shall have their turn
+            measures = Measures(seed, data)
+            measures.wrong["stuck"].append(f"the run broke off: {''.join(format_exception(exc))}")
+        say(f"seed {seed}: " + ("no difference" if measures.ok else "DIFFERENCES"))
+    if measures.ok and not args.keep:
+        shutil.rmtree(data)
+    return measures
 
 
 def _broker_kills(args: argparse.Namespace) -> int:
@@ -103,9 +110,10 @@ def _folder(args: argparse.Namespace, name: str, again: str) -> Iterator[tuple[P
     began_s = time.monotonic()
     args.data.mkdir(parents=True, exist_ok=True)
     data = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=args.data))
+    mark = f"{name} " if args.parallel > 1 else ""
 
     def say(text: str) -> None:
-        _say(f"[{time.monotonic() - began_s:4.0f} s] {text}")
+        _say(f"{mark}[{time.monotonic() - began_s:4.0f} s] {text}")
 
     say(f"{name}, in {data}")
     try:
@@ -148,7 +156,10 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=180.0, help="of load (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the first seed (%(default)s)")
-    parser.add_argument("--seeds", type=int, default=1, help="how many, in turn (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many (%(default)s)")
+    parser.add_argument(
+        "--parallel", type=int, default=1, help="how many seeds at a time (%(default)s)"
+    )
     parser.add_argument("--rate", type=float, default=2000.0, help="readings/s (%(default)s)")
     parser.add_argument(
         "--mosquitto",

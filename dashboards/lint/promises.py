@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from dashboards.limits import read_limits, shipped_rules
 from dashboards.lint.findings import Boards, Finding, Json, data_panels, finding, influx_targets
@@ -125,8 +126,9 @@ def _check_limits(
             yield finding(board, panel, "limits", f"does not draw the limits of {field}")
 
 
+@cache
 def _edges() -> dict[tuple[str, str], set[float]]:
-    """Where the shipped rules' limits are, by type and field."""
+    """Where the shipped rules' limits are, by type and field: the same for every board."""
     limits = read_limits(shipped_rules())
     found: dict[tuple[str, str], set[float]] = {}
     for measure in limits.measures:

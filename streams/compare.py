@@ -15,6 +15,7 @@ from streams.compare_values import (
     TOLD_NAME,
     Value,
     device_values,
+    memory_before,
     meter_values,
 )
 from streams.log_clock import LogClock
@@ -53,6 +54,8 @@ class Comparison(Struct):
     differences: int = 0
     expected_changed: int = 0
     """Devices of which the presence depends on when the list of expected devices was changed."""
+    before_unknown: int = 0
+    """Devices of which the log knows what was before their last reset, and nothing is kept."""
     first: list[Difference] = field(default_factory=list)
 
     def site(self, kept: SiteState, rebuilt: SiteState | None, scope: Scope) -> None:
@@ -91,8 +94,10 @@ class Comparison(Struct):
             self.values += 1
             self._differs(Difference(site, device, "device", *there))
             return
+        unknown = _before_is_unknown(kept, rebuilt)
+        self.before_unknown += unknown and scope.since_ms is None
         mine = () if kept is None else device_values(kept)
-        theirs = () if rebuilt is None else device_values(rebuilt)
+        theirs = () if rebuilt is None else device_values(rebuilt, before=not unknown)
         if expected_changed:
             mine, theirs = (
                 (value for value in values if value.part != "presence") for values in (mine, theirs)
@@ -115,6 +120,18 @@ class Comparison(Struct):
         self.differences += 1
         if len(self.first) < NAMED_MAX:
             self.first.append(difference)
+
+
+def _before_is_unknown(kept: Sequence[Any] | None, rebuilt: Sequence[Any] | None) -> bool:
+    """Whether a kept device lacks the names of before its last reset, which the log has.
+
+    A state of version 4 or older had none, and keeps none until the next reset; nothing tells
+    it from one that lost them, so that is not found. Where no reset is kept either, its number
+    (`generation`) differs.
+    """
+    if kept is None or rebuilt is None:
+        return False
+    return memory_before(kept) is None and memory_before(rebuilt) is not None
 
 
 def _within(values: Iterable[Value], scope: Scope) -> Iterator[Value]:

@@ -43,12 +43,21 @@ class Value(NamedTuple):
     start: int = -1
 
 
-def device_values(saved: Sequence[Any]) -> Iterator[Value]:
-    """Everything that is kept of a device."""
+def memory_before(saved: Sequence[Any]) -> Sequence[Any] | None:
+    """What is kept of a device's names of before its last reset; None where nothing is."""
+    before: Sequence[Any] | None = saved[MEMORY][-1]
+    return before
+
+
+def device_values(saved: Sequence[Any], *, before: bool = True) -> Iterator[Value]:
+    """Everything that is kept of a device; of before its last reset only where ``before``."""
     yield Value("identity", "kind", saved[1])
     for name, value in zip(_PRESENCE, saved[PRESENCE], strict=True):
         yield Value("presence", f"presence, {name}", value)
     yield from _memory(saved[MEMORY])
+    former = memory_before(saved)
+    if before and former is not None:
+        yield from _memory(former, "before the reset, ")
     for name, value in zip(_COUNTS, saved[COUNTS], strict=True):
         yield Value("counts", name, value)
     for alert in saved[ALERTS]:
@@ -59,14 +68,12 @@ def device_values(saved: Sequence[Any]) -> Iterator[Value]:
 
 
 def _memory(saved: Sequence[Any], of: str = "") -> Iterator[Value]:
-    boots, *memory, before = saved
+    boots, *memory, _ = saved
     for boot, intervals, floor, whole in boots:
         for name, value in (("seqs seen", intervals), ("forgotten up to", floor), ("whole", whole)):
             yield Value("memory", f"{of}boot {boot}, {name}", value)
     for name, value in zip(_MEMORY, memory, strict=True):
         yield Value("memory", f"{of}memory, {name}", value)
-    if before is not None:
-        yield from _memory(before, "before the reset, ")
 
 
 def _alert(rule: str, measure: str, severity: str, unit: str, state: list[Any]) -> Iterator[Value]:

@@ -16,6 +16,8 @@ MAX_BOOTS: Final = 8
 MAX_INTERVALS: Final = 256
 MISSING_AFTER_MS: Final = 600_000
 COMPARABLE_MS: Final = 86_400_000
+LEAP_MAX: Final = 100
+"""A seq that is no more above the highest of its boot goes on with it, though some are missing."""
 NEVER_MS: Final = -(2**63)
 
 _LO, _HI, _SINCE = 0, 1, 2
@@ -80,7 +82,7 @@ class SeenMemory:
         would hide every reset from then on. Times of both sorts are compared where they are
         less than a day apart: the same reading, sent again, may be believed by then.
         """
-        generation = self.generation(ts_ms, believed=believed)
+        generation = self.generation(boot, seq, ts_ms, believed=believed)
         if generation is not self:
             return generation.place(boot, seq, now_ms)
         verdict = self.place(boot, seq, now_ms)
@@ -93,11 +95,30 @@ class SeenMemory:
             self.newest_unbelieved_ms = max(self.newest_unbelieved_ms, ts_ms)
         return verdict
 
-    def generation(self, ts_ms: int, *, believed: bool) -> SeenMemory:
-        """The memory that knows a reading of ``ts_ms``: this, or that of before the last reset."""
-        if self.before is None or self.before.is_newest(ts_ms, believed=believed):
+    def generation(self, boot: int, seq: int, ts_ms: int, *, believed: bool) -> SeenMemory:
+        """The memory that knows a reading: this, or that of before the last reset.
+
+        Its time says it. Where that is believed, and only the times of before that were not
+        believed are newer, the device's clock may have been put right since, or this is a
+        reading of before that is believed only now: then `_goes_on` says it.
+        """
+        before = self.before
+        if before is None or before.is_newest(ts_ms, believed=believed):
             return self
-        return self.before
+        if believed and ts_ms > before.newest_ms and self._goes_on(boot, seq, ts_ms, before):
+            return self
+        return before
+
+    def _goes_on(self, boot: int, seq: int, ts_ms: int, before: SeenMemory) -> bool:
+        """Whether a believed reading goes on with what came since the reset."""
+        intervals = self.boots.get(boot)
+        above = None if intervals is None else seq - intervals[-1][_HI]
+        if above is not None and above <= 0 and seq > self.floors.get(boot, -1):
+            return True
+        if ts_ms <= self.newest_ms:
+            return False
+        clock_is_proved = self.newest_ms > before.newest_ms
+        return clock_is_proved or (above is not None and 0 < above <= LEAP_MAX)
 
     def is_newest(self, ts_ms: int, *, believed: bool) -> bool:
         """Whether ``ts_ms`` is newer than all that this generation heard."""

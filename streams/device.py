@@ -114,7 +114,7 @@ class Device:
     def see(self, boot: int, seq: int, ts_ms: int, now_ms: int, *, believed: bool) -> Verdict:
         """Judge a reading's name where it does not simply continue the last one."""
         self.memory.run_to(self.next_seq, self.newest_ms)
-        now = self.memory.generation(ts_ms, believed=believed) is self.memory
+        now = self.memory.generation(boot, seq, ts_ms, believed=believed) is self.memory
         verdict = self.memory.see(boot, seq, ts_ms, now_ms, believed=believed)
         self._follow_memory()
         # the common reading is of a boot that came this way before

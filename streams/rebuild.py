@@ -159,6 +159,12 @@ def _explain(verdict: Verdict, scope: Scope) -> None:
             f"{changed} device{'s' if changed > 1 else ''} of the list of expected devices: since "
             "when it is expected is not in the log"
         )
+    unknown = verdict.comparison.before_unknown
+    if unknown:
+        left_out.append(
+            f"{unknown} device{'s' if unknown > 1 else ''} whose last reset of counters is older "
+            "than version 5 of the state: the names of before it are not kept"
+        )
 
 
 def _sites(names: list[str]) -> str:

@@ -45,11 +45,15 @@ class Measures:
     @property
     def ok(self) -> bool:
         """Whether nothing is lost and nothing differs."""
-        return not self.counts["lost"] and not any(self.wrong.values())
+        return not self.counts["lost"] and not self.sentences()
 
     def sentences(self) -> list[str]:
-        """Everything that is wrong."""
-        return [f"{part}: {one}" for part, found in self.wrong.items() for one in found]
+        """Everything that is wrong, but for what is lost: of that ``rows`` has the names."""
+        told = [f"{part}: {one}" for part, found in self.wrong.items() for one in found]
+        unheard = self.counts["unheard"]
+        if unheard:  # with one bridge there is none, and nobody sends them again
+            told.append(f"unheard: the broker took {unheard} messages for nobody")
+        return told
 
 
 def grids(runs: Sequence[Measures]) -> list[Grid]:

@@ -117,39 +117,81 @@ def distinct_readings(ledger: Ledger) -> Iterator[Distinct]:
     """Every valid reading once, in the order of the ledger.
 
     A known (boot, seq) is a duplicate, unless its ts is newer than every ts of its device so
-    far: then the device's counters began again, and so does what is known of it. What is not
-    newer than all of before that is still known by the names of before. Times that are not
-    believed are compared with one another only.
+    far: then the device's counters began again, and so does what is known of it. Who is of
+    before that is known by the names of before.
     """
-    devices: dict[tuple[str, str], list[_Generation]] = defaultdict(lambda: [_Generation()])
+    devices: dict[tuple[str, str], _Device] = defaultdict(_Device)
     for entry in ledger.entries():
         if not entry.readings:
             continue
         _, _, site, kind, device, _ = entry.topic.split("/")
         believed = entry.meant != "wrong_clock"
-        generations = devices[site, device]
         for reading in entry.accepted():
-            name, ts = (reading["boot"], reading["seq"]), reading["ts"]
-            if len(generations) > 1 and ts <= generations[-2].newest[believed]:
-                mine = generations[-2]
-            else:
-                mine = generations[-1]
-                if name in mine.names and ts > mine.newest[believed]:
-                    mine = _Generation(newest=dict(mine.newest))
-                    generations.append(mine)
-            if name in mine.names:
-                continue
-            mine.names.add(name)
-            mine.newest[believed] = max(mine.newest[believed], ts)
-            yield Distinct(site, kind, device, reading, believed)
+            name = reading["boot"], reading["seq"]
+            if devices[site, device].takes(name, reading["ts"], believed):
+                yield Distinct(site, kind, device, reading, believed)
+
+
+_DAY_MS = 86_400_000
+_LEAP = 100
+_NEVER = {True: -math.inf, False: -math.inf}
 
 
 @dataclass
 class _Generation:
-    """What a device sent between two resets of its counters; ``newest`` is by belief, in ms."""
+    """What a device sent between two resets; ``newest`` (ms) by whether it was believed."""
 
+    newest: dict[bool, float] = field(default_factory=lambda: dict(_NEVER))
     names: set[tuple[int, int]] = field(default_factory=set)
-    newest: dict[bool, float] = field(default_factory=lambda: {True: -math.inf, False: -math.inf})
+    tops: dict[int, int] = field(default_factory=dict)
+
+    def is_older_than(self, ts: int, believed: bool) -> bool:
+        """Whether a time is newer than all here; than the other sort where those are near."""
+        near = abs(self.newest[not believed] - ts) < _DAY_MS
+        return ts > self.newest[believed] and not (near and ts <= self.newest[not believed])
+
+    def add(self, name: tuple[int, int]) -> bool:
+        """Whether the name is one more."""
+        boot, seq = name
+        self.tops[boot] = max(seq, self.tops.get(boot, seq))
+        known = name in self.names
+        self.names.add(name)
+        return not known
+
+
+class _Device:
+    """The generation of now and the one before it."""
+
+    def __init__(self) -> None:
+        self.before: _Generation | None = None
+        self.now = _Generation()
+
+    def takes(self, name: tuple[int, int], ts: int, believed: bool) -> bool:
+        """Whether this is a reading that has not been there."""
+        before, now = self.before, self.now
+        if before is not None and not self._is_of_now(before, name, ts, believed):
+            return before.add(name)
+        reset = name in now.names and now.is_older_than(ts, believed)
+        if reset:
+            self.before, self.now = now, _Generation(dict(now.newest))
+            now = self.now
+        now.newest[believed] = max(now.newest[believed], ts)
+        return now.add(name)
+
+    def _is_of_now(
+        self, before: _Generation, name: tuple[int, int], ts: int, believed: bool
+    ) -> bool:
+        """Newer than all of before; or the device's clock was right again, and it goes on."""
+        if before.is_older_than(ts, believed):
+            return True
+        if not believed or ts <= before.newest[True]:
+            return False
+        boot, seq = name
+        above = seq - self.now.tops.get(boot, seq - math.inf)
+        if above <= 0:
+            return True
+        was_believed = self.now.newest[True] > before.newest[True]
+        return ts > self.now.newest[True] and (was_believed or above <= _LEAP)
 
 
 def recompute(

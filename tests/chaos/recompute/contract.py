@@ -65,4 +65,6 @@ BEHIND_MS: Final = 60_000
 """A reading further behind the log's clock changes no alert."""
 MAX_BOOTS: Final = 8
 MAX_INTERVALS: Final = 256
+LEAP_MAX: Final = 100
+"""A seq so far above the highest of its boot may go on with it."""
 DAY_MS: Final = 86_400_000

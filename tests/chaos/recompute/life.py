@@ -108,8 +108,9 @@ class Life:
     def _reading(self, line: Line, reading: dict[str, Any], moment: Moment) -> None:
         facts, boot = self.facts, reading["boot"]
         ts_ms, believed = reading["ts"], line.at is None
-        former = self._names.is_former(ts_ms, believed=believed)
-        verdict = self._names.judge(boot, reading["seq"], ts_ms, believed=believed)
+        name = boot, reading["seq"], ts_ms
+        former = self._names.is_former(*name, believed=believed)
+        verdict = self._names.judge(*name, believed=believed)
         if verdict == "reset":
             facts.boot = boot
         elif not former:

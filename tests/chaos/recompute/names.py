@@ -6,7 +6,7 @@ from copy import copy
 from math import inf
 from typing import Literal
 
-from tests.chaos.recompute.contract import DAY_MS, MAX_BOOTS, MAX_INTERVALS
+from tests.chaos.recompute.contract import DAY_MS, LEAP_MAX, MAX_BOOTS, MAX_INTERVALS
 
 Verdict = Literal["new", "duplicate", "unprovable", "reset"]
 
@@ -26,19 +26,34 @@ class Names:
         self._newest_ms = {True: -inf, False: -inf}
         self._former: Names | None = None
 
-    def is_former(self, ts_ms: int, *, believed: bool) -> bool:
-        """Whether a time is of the generation that the last reset of the counters ended."""
-        return self._former is not None and not self._former._newer(ts_ms, believed)
+    def is_former(self, boot: int, seq: int, ts_ms: int, *, believed: bool) -> bool:
+        """Whether a reading is of the generation that the last reset of the counters ended.
+
+        What is newer than all of that generation is not; what is not newer than its times of
+        the same sort is. Between the two a believed reading may be one of then, sent again, or
+        one of a clock that was put right.
+        """
+        former = self._former
+        if former is None or former._newer(ts_ms, believed):
+            return False
+        if not believed or ts_ms <= former._newest_ms[True]:
+            return True
+        top = max(self._seen.get(boot, ()), default=None)
+        if top is not None and self._forgotten_seq.get(boot, -1) < seq <= top:
+            return False
+        believed_since = self._newest_ms[True] > former._newest_ms[True]
+        follows = top is not None and top < seq <= top + LEAP_MAX
+        return ts_ms <= self._newest_ms[True] or not (believed_since or follows)
 
     def judge(self, boot: int, seq: int, ts_ms: int, *, believed: bool) -> Verdict:
         """Judge a reading's name and remember it.
 
         A known name is new again (the counters were reset) where its time is newer than all
         before. Believed times are compared with believed ones, and the others with one another;
-        with all of them where the newest of the other sort is less than a day away. What is not
-        newer than all that came before the last reset is judged by the names of that time.
+        with all of them where the newest of the other sort is less than a day away. What is of
+        before the last reset is judged by the names of that time.
         """
-        if self._former is not None and self.is_former(ts_ms, believed=believed):
+        if self._former is not None and self.is_former(boot, seq, ts_ms, believed=believed):
             return self._former._remember(boot, seq)
         newer = self._newer(ts_ms, believed)
         verdict = self._remember(boot, seq)

@@ -32,6 +32,13 @@ def test_a_run_says_what_is_wrong_by_its_part():
     ]
 
 
+def test_a_message_that_the_broker_took_for_nobody_is_wrong():
+    deaf = measures()
+    deaf.counts["unheard"] = 3
+    assert not deaf.ok
+    assert deaf.sentences() == ["unheard: the broker took 3 messages for nobody"]
+
+
 def test_markdown_has_a_row_for_each_seed_in_two_tables():
     text = as_markdown(grids([measures(windows=["x"])]))
     assert "| 7 | 12,345 | 12,000 | 0 |" in text

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from infra.ledger import Header, Ledger, LedgerWriter
 from infra.simulator.message import Outgoing
+from tests.chaos.recompute.names import Names
 from tests.support.recompute import (
     Difference,
     Distinct,
@@ -91,14 +94,49 @@ def test_a_known_name_with_the_newest_time_begins_a_new_generation(tmp_path):
     ]  # fmt: skip
 
 
-def test_times_of_a_wrong_clock_do_not_hide_a_reset(tmp_path):
-    path = tmp_path / "l.ndjson"
-    writer = LedgerWriter(path)
+def ledger_of_clocks(folder: Path, *sent: tuple[int, int, bool]) -> Ledger:
+    """Of (ts, seq, believed)."""
+    writer = LedgerWriter(folder / "l.ndjson")
     writer.begin(Header(seed=1, settings={}, clock="real", start_ms=0, boot=7))
-    for ts, seq, meant in ((1000, 0, "valid"), (10**9, 1, "wrong_clock"), (2000, 0, "valid")):
+    for ts, seq, believed in sent:
+        meant = "valid" if believed else "wrong_clock"
         writer.append(Outgoing(0, TOPIC, json.dumps(temperature(ts, seq)).encode(), meant), 0)
     writer.end(1.0)
-    assert [one.believed for one in distinct_readings(Ledger(path))] == [True, False, True]
+    return Ledger(folder / "l.ndjson")
+
+
+def test_times_of_a_wrong_clock_do_not_hide_a_reset(tmp_path):
+    ledger = ledger_of_clocks(tmp_path, (1000, 0, True), (10**9, 1, False), (2000, 0, True))
+    assert [one.believed for one in distinct_readings(ledger)] == [True, False, True]
+
+
+def test_after_a_clock_was_put_right_all_is_new_and_what_comes_again_is_not(tmp_path):
+    ahead = [(3_600_000 + second, second, False) for second in range(50)]
+    since = [(3_600_050 + seq, seq, False) for seq in range(5)]
+    right = [(55 + seq, seq, True) for seq in range(5, 50)]
+    sent = [*ahead, *since, *right]
+    again = [*right, (3_600_030, 30, True), (3_600_049, 49, False)]
+    assert len(list(distinct_readings(ledger_of_clocks(tmp_path, *sent, *again)))) == len(sent)
+
+
+seqs = st.integers(0, 9) | st.sampled_from([100, 109, 110])
+times = st.integers(0, 40) | st.integers(86_399_980, 86_400_040)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(times, seqs, st.booleans()), max_size=60))
+def test_it_takes_what_the_recomputation_from_the_log_takes(tmp_path_factory, sent):
+    names = Names()
+    taken = [
+        (ts, seq, believed)
+        for ts, seq, believed in sent
+        if names.judge(7, seq, ts, believed=believed) != "duplicate"
+    ]
+    ledger = ledger_of_clocks(tmp_path_factory.mktemp("l"), *sent)
+    found = [
+        (one.reading["ts"], one.reading["seq"], one.believed) for one in distinct_readings(ledger)
+    ]
+    assert found == taken
 
 
 def test_equal_windows_show_no_difference(tmp_path):

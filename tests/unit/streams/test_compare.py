@@ -9,6 +9,7 @@ import pytest
 
 from streams import state as states
 from streams.compare import ABSENT, NAMED_MAX, Comparison, Scope
+from streams.migrate import VERSION
 from streams.partition import Partition
 from streams.rebuild import snapshot_of
 from streams.rules import RuleSet
@@ -154,19 +155,55 @@ def test_since_when_a_device_is_expected_is_not_compared():
     assert found.expected_changed == 2
 
 
-@pytest.mark.parametrize("version", [1, 2])
+def ozone(street: Street, *values: float) -> None:
+    for value in values:
+        street.says("ion-1", "air", efficiency_pct=50.0, ozone_ugm3=value)
+        street.ticks(30)
+
+
+def reset(street: Street, device: str, reading_type: str, **fields: float) -> None:
+    street.says(device, reading_type, seq=0, **fields)
+    street.ticks(1)
+
+
+@pytest.mark.parametrize("version", range(1, VERSION))
 def test_a_migrated_state_that_was_folded_on_is_what_the_log_says(version):
+    # version 1 did not know when an alert changed last, so none has by then
     street, quiet = Street(RULES), Street(RULES)
     for one in (street, quiet):
-        for _ in range(20):
-            one.says("ion-1", "air", efficiency_pct=50.0, ozone_ugm3=80.0)
-            one.ticks(1)
+        for _ in range(3):
+            one.says("th-1", "temperature", celsius=1.0)
+            ozone(one, 80.0)
+        reset(one, "ion-1", "air", efficiency_pct=50.0, ozone_ugm3=80.0)
+        ozone(one, 80.0)
     street.part, _ = taken_over(as_version(written(street.part), version), RULES)
+    found = compared(street.part, quiet.part)
+    assert (found.first, found.before_unknown) == ([], 1)
     for one in (street, quiet):
-        for value in (150.0, 50.0, 150.0):
-            one.says("ion-1", "air", efficiency_pct=50.0, ozone_ugm3=value)
-            one.ticks(30)
-    assert compared(street.part, quiet.part).first == []
+        ozone(one, 150.0, 50.0)
+        reset(one, "th-1", "temperature", celsius=1.0)
+    found = compared(street.part, quiet.part)
+    assert (found.first, found.before_unknown) == ([], 1)
+    for one in (street, quiet):
+        reset(one, "ion-1", "air", efficiency_pct=50.0, ozone_ugm3=80.0)
+        ozone(one, 150.0)
+    found = compared(street.part, quiet.part)
+    assert (found.first, found.before_unknown) == ([], 0)
+
+
+def test_names_of_before_a_reset_that_differ_are_named_and_those_that_lack_are_counted():
+    kept, rebuilt = busy(), busy()
+    for one in (kept, rebuilt):
+        reset(one, "th-1", "temperature", celsius=1.0)
+    memory = kept.part.sites[SITE].devices["th-1"].memory
+    memory.before.boots[1].append([90, 91, 0])
+    (one,) = compared(kept.part, rebuilt.part).first
+    assert (one.device, one.field) == ("th-1", "before the reset, boot 1, seqs seen")
+    memory.before = None
+    found = compared(kept.part, rebuilt.part)
+    assert (found.first, found.before_unknown) == ([], 1)
+    (one,) = {one.field for one in compared(rebuilt.part, busy().part).first if "gene" in one.field}
+    assert one == "generation"
 
 
 def test_a_kept_site_is_compared_in_the_form_in_which_it_is_kept():

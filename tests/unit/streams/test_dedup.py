@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from streams.dedup import (
     COMPARABLE_MS,
+    LEAP_MAX,
     MAX_BOOTS,
     MAX_INTERVALS,
     MISSING_AFTER_MS,
@@ -152,6 +153,57 @@ def test_a_reading_of_before_a_reset_that_is_believed_only_now_is_a_duplicate():
     assert memory.see(1, 0, 11_000, 11_000) is RESET
     assert memory.see(1, 1, 10_000, 12_000) is DUPLICATE
     assert memory.see(1, 1, 12_000, 12_000) is NEW
+
+
+AHEAD_MS = 5 * 3_600_000
+
+
+def reset_under_a_clock_ahead(since: int) -> tuple[SeenMemory, int]:
+    """3600 readings of a clock five hours ahead, a reset and ``since`` more; and the time then."""
+    memory = SeenMemory()
+    for second, seq in enumerate([*range(3600), *range(since)]):
+        verdict = memory.see(1, seq, 1000 * second + AHEAD_MS, 1000 * second, believed=False)
+        assert verdict is (RESET if second == 3600 else NEW)
+    return memory, 1000 * (3600 + since)
+
+
+def test_after_a_clock_was_put_right_all_that_a_device_sends_is_new():
+    memory, now_ms = reset_under_a_clock_ahead(60)
+    times = {seq: now_ms + 1000 * (seq - 60) for seq in range(60, 20_000)}
+    assert {memory.see(1, seq, ts, ts) for seq, ts in times.items()} == {NEW}
+    assert {memory.see(1, seq, ts, now_ms + AHEAD_MS) for seq, ts in times.items()} == {DUPLICATE}
+
+
+def test_what_was_lost_or_overtaken_when_the_clock_was_put_right_is_no_matter():
+    memory, now_ms = reset_under_a_clock_ahead(60)
+    seqs = [60 + LEAP_MAX - 1, 61, 60, 1000, 999, 1001, 62]
+    assert {memory.see(1, seq, now_ms + 1000 * seq, now_ms) for seq in seqs} == {NEW}
+    assert memory.see(2, 0, now_ms + 2_000_000, now_ms) is NEW
+    assert memory.see(2, 1, now_ms + 2_001_000, now_ms) is NEW
+    assert memory.before is not None
+    assert 2 not in memory.before.boots
+
+
+def test_readings_of_before_a_reset_under_a_clock_ahead_are_duplicates_also_when_believed():
+    memory, now_ms = reset_under_a_clock_ahead(60)
+    again = range(60 + LEAP_MAX, 3600)
+    for believed in (False, True):
+        found = {memory.see(1, seq, 1000 * seq + AHEAD_MS, 0, believed=believed) for seq in again}
+        assert found == {DUPLICATE}
+    assert memory.see(1, 60, now_ms, now_ms) is NEW  # put right
+    assert memory.see(1, 61, now_ms + AHEAD_MS, now_ms + AHEAD_MS) is NEW
+    for seq in (60, 59, 3599, 3000):
+        assert memory.see(1, seq, 1000 * seq + AHEAD_MS, now_ms + AHEAD_MS) is DUPLICATE
+
+
+def test_a_clock_days_ahead_drags_nothing_back_when_its_time_comes_near():
+    memory = SeenMemory()
+    for seq in range(10):
+        memory.see(1, seq, 1000 * seq, 0)
+        memory.see(2, seq, 1000 * seq + 2 * COMPARABLE_MS, 0, believed=False)
+    assert memory.see(1, 0, 10_000, 0) is RESET
+    assert memory.see(1, 1, 10_000 + COMPARABLE_MS, 0) is NEW
+    assert memory.see(2, 0, 11_000 + COMPARABLE_MS, 0) is NEW
 
 
 def test_a_reading_that_is_believed_only_when_it_is_sent_again_is_a_duplicate():

@@ -19,6 +19,8 @@ def busy_street() -> Street:
         street.says("ion-1", "air", efficiency_pct=50.0, ozone_ugm3=95.0 + second % 12)
         street.says("th-1", "temperature", celsius=float(second))
         street.ticks(1)
+    street.says("th-1", "temperature", celsius=1.0, seq=0)
+    street.ticks(1)
     return street
 
 
@@ -33,6 +35,9 @@ def test_a_state_of_an_older_version_is_migrated_and_the_fold_goes_on(version):
         for value in (150.0, 50.0, 150.0):
             one.says("ion-1", "air", efficiency_pct=50.0, ozone_ugm3=value)
             one.ticks(7)
+        one.says("ion-1", "air", efficiency_pct=50.0, ozone_ugm3=50.0, seq=0)
+        one.ticks(12)
+    assert device_records(street.part) == device_records(quiet.part)
     assert street.alerts() == quiet.alerts()
     assert street.rollups() == quiet.rollups()
     assert street.throughput() == quiet.throughput()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
+from faust.transport.drivers.aiokafka import Consumer
 from faust.types import EventT, StreamT
 from faust.types.auth import CredentialsT
 
@@ -27,13 +28,24 @@ BUFFERED_RECORDS = 256
 Take = Callable[[EventT[Any]], Awaitable[None]]
 
 
+class StandingConsumer(Consumer):
+    """Faust's consumer, which stands where the take-over has put it."""
+
+    async def perform_seek(self) -> None:
+        """Nothing: a take-over commits where it stands and seeks there itself.
+
+        Faust asks Kafka once more at this point. Where no answer comes within `REQUEST_S`, it
+        takes that for its own end and handles no assignment any more, without a word.
+        """
+
+
 def make_app(settings: StreamsSettings, kafka: KafkaConnection, instance_id: str) -> faust.App:
     """A fresh application of the group, for one worker.
 
     Raises:
         schemas.errors.ConnectionSettingError: the security settings are not whole.
     """
-    return faust.App(
+    app = faust.App(
         settings.group,
         broker=[f"kafka://{host.strip()}" for host in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
@@ -59,6 +71,9 @@ def make_app(settings: StreamsSettings, kafka: KafkaConnection, instance_id: str
         value_serializer="raw",
         datadir=settings.data / "streams",
     )
+    transport: Any = app.transport  # names its consumer as a constant of the class
+    transport.Consumer = StandingConsumer
+    return app
 
 
 def attach(app: faust.App, take: Take) -> None:

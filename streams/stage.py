@@ -19,7 +19,7 @@ from schemas.errors import ServerAwayError
 from schemas.kafka_watch import KafkaWatch, watched_kafka
 from schemas.loops import StageLoopPolicy
 from schemas.readiness import Readiness
-from streams.app import attach, make_app
+from streams.app import attach, make_app, stop_app
 from streams.errors import WorkerError
 from streams.metrics import StreamsMetrics
 from streams.rulefile import default_rules, load_rules
@@ -86,7 +86,7 @@ async def _run(
         if not worker.failed.done() and not crashed.done():
             await worker.give_up()
     finally:
-        await app.stop()
+        await stop_app(app)
         tasks = [stopping, crashed, *beside]
         for task in tasks:
             task.cancel()

@@ -114,7 +114,7 @@ async def _settling(worker: Worker, kafka: KafkaWatch, store: Store, readiness: 
     Raises:
         WorkerError: Kafka answers, and the worker still reads nothing of what the group gives it.
     """
-    settling = Settling()
+    settling = Settling(every_s=EVERY_S, limit_s=LIMIT_S)
     while settling.look(settled=worker.settled, answers=kafka.answers, heard=store.heard):
         await asyncio.sleep(EVERY_S)
     doing = readiness.reasons.get("group", "waiting for Faust to read on")

@@ -6,12 +6,16 @@ are not used: the worker commits when its state is in Kafka (docs/decisions/0003
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
+import structlog
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import EventT, StreamT
 from faust.types.auth import CredentialsT
+from mode.threads import WorkerThread
 
 from schemas.connections import KafkaConnection
 from schemas.topics import TELEMETRY
@@ -24,7 +28,46 @@ NEVER_S = 3600.0
 BUFFERED_RECORDS = 256
 """Records that wait for the fold: at 64 KiB each, a bound of 16 MiB."""
 
+STOP_S = 10.0
+"""So long Faust may take to stop; without Kafka it would wait for what Kafka owes it."""
+THREAD_END_S = 2.0
+
 Take = Callable[[EventT[Any]], Awaitable[None]]
+
+
+log = structlog.get_logger("streams.app")
+
+
+class LeavableThread(WorkerThread):
+    """The thread of Faust's consumer, which no process waits for without end.
+
+    It sends the heartbeats: a process that hung for it would stay a member that reads nothing.
+    """
+
+    def __init__(self, service: AIOKafkaConsumerThread, **named: Any) -> None:
+        """Let the process end with this thread still there."""
+        super().__init__(service, **named)
+        self.daemon = True
+
+    def stop(self) -> None:
+        """Wait for the thread's end, for as long as that may take."""
+        self.join(THREAD_END_S)
+
+
+class StandingConsumer(Consumer):
+    """Faust's consumer, which stands where the take-over has put it."""
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return AIOKafkaConsumerThread(
+            self, loop=self.loop, beacon=self.beacon, Worker=LeavableThread
+        )
+
+    async def perform_seek(self) -> None:
+        """Nothing: a take-over commits where it stands and seeks there itself.
+
+        Faust asks Kafka once more at this point. Where no answer comes within `REQUEST_S`, it
+        takes that for its own end and handles no assignment any more, without a word.
+        """
 
 
 def make_app(settings: StreamsSettings, kafka: KafkaConnection, instance_id: str) -> faust.App:
@@ -33,7 +76,7 @@ def make_app(settings: StreamsSettings, kafka: KafkaConnection, instance_id: str
     Raises:
         schemas.errors.ConnectionSettingError: the security settings are not whole.
     """
-    return faust.App(
+    app = faust.App(
         settings.group,
         broker=[f"kafka://{host.strip()}" for host in kafka.bootstrap.split(",")],
         broker_credentials=_credentials(kafka),
@@ -59,6 +102,9 @@ def make_app(settings: StreamsSettings, kafka: KafkaConnection, instance_id: str
         value_serializer="raw",
         datadir=settings.data / "streams",
     )
+    transport: Any = app.transport  # names its consumer as a constant of the class
+    transport.Consumer = StandingConsumer
+    return app
 
 
 def attach(app: faust.App, take: Take) -> None:
@@ -73,6 +119,17 @@ def attach(app: faust.App, take: Take) -> None:
             await take(event)
 
     app.agent(telemetry, name="qala.telemetry")(fold)
+
+
+async def stop_app(app: faust.App) -> None:
+    """Stop the application, or what of it can be stopped within `STOP_S`."""
+    stopping = asyncio.create_task(app.stop())
+    try:
+        async with asyncio.timeout(STOP_S):
+            await asyncio.shield(stopping)
+    except TimeoutError:
+        log.warning("Faust did not stop in time; its threads end with the process")
+        stopping.cancel()
 
 
 def _credentials(kafka: KafkaConnection) -> CredentialsT | None:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import socket
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import faust
 import structlog
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from schemas.connections import KafkaConnection
 from schemas.errors import ServerAwayError
-from schemas.kafka_watch import watched_kafka
+from schemas.kafka_watch import KafkaWatch, watched_kafka
 from schemas.loops import StageLoopPolicy
 from schemas.readiness import Readiness
-from streams.app import attach, make_app
+from streams.app import attach, make_app, stop_app
 from streams.errors import WorkerError
 from streams.metrics import StreamsMetrics
 from streams.rulefile import default_rules, load_rules
-from streams.rules import RuleSet
 from streams.settings import StreamsSettings
+from streams.settling import EVERY_S, LIMIT_S, Settling
 from streams.store import Store
 from streams.worker import Worker
 
@@ -59,49 +60,68 @@ async def run_streams(
         if not await _connected(store, readiness, stop):
             return
         try:
-            async with watched_kafka(kafka, readiness):
-                await _run(settings, kafka, store, rules, readiness, metrics, worker_id, stop)
+            async with watched_kafka(kafka, readiness) as watch:
+                # Faust makes the loop of its consumer's thread by the policy
+                asyncio.set_event_loop_policy(StageLoopPolicy())
+                app = make_app(settings, kafka, worker_id)
+                worker = Worker(app, store, rules, settings, readiness, metrics)
+                log.info("worker started", worker=worker_id, rules=rules.version)
+                await _run(app, worker, _settling(worker, watch, store, readiness), stop)
         finally:
             await store.stop()
 
 
-async def _run(  # noqa: PLR0917 -- the stage's parts, each made by the caller
-    settings: StreamsSettings,
-    kafka: KafkaConnection,
-    store: Store,
-    rules: RuleSet,
-    readiness: Readiness,
-    metrics: StreamsMetrics,
-    worker_id: str,
-    stop: asyncio.Event,
+async def _run(
+    app: faust.App, worker: Worker, settling: Coroutine[Any, Any, None], stop: asyncio.Event
 ) -> None:
-    # Faust makes the loop of its consumer's thread by the policy
-    asyncio.set_event_loop_policy(StageLoopPolicy())
-    app = make_app(settings, kafka, worker_id)
-    worker = Worker(app, store, rules, settings, readiness, metrics)
     attach(app, worker.take)
     app.finalize()
-    log.info("worker started", worker=worker_id, rules=rules.version)
-    await app.start()
     stopping = asyncio.create_task(stop.wait())
     crashed = asyncio.create_task(app.wait_until_stopped())
+    # Faust has started only when the first partitions are taken over: that is not waited for
+    beside = [asyncio.create_task(_or_fail(worker, work)) for work in (app.start(), settling)]
     try:
         ends: set[asyncio.Future[Any]] = {stopping, crashed, worker.failed}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not worker.failed.done() and not crashed.done():
             await worker.give_up()
     finally:
-        stopping.cancel()
-        crashed.cancel()
-        await app.stop()
+        await stop_app(app)
+        tasks = [stopping, crashed, *beside]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     if worker.failed.done():
         failure = worker.failed.exception()
         if isinstance(failure, KafkaError):
-            raise WorkerError(f"Kafka did not take the worker's output: {failure!r}") from failure
+            raise WorkerError(f"Kafka did not serve the worker: {failure!r}") from failure
         if failure is not None:
             raise failure
     if not stop.is_set():
         raise WorkerError(f"the stream processor stopped by itself: {app.crash_reason!r}")
+
+
+async def _or_fail(worker: Worker, work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception as exc:  # noqa: BLE001 -- whatever it is, the process ends with it
+        worker.fail(exc)
+
+
+async def _settling(worker: Worker, kafka: KafkaWatch, store: Store, readiness: Readiness) -> None:
+    """Return never, unless the worker can't be left as it is.
+
+    Raises:
+        WorkerError: Kafka answers, and the worker still reads nothing of what the group gives it.
+    """
+    settling = Settling(every_s=EVERY_S, limit_s=LIMIT_S)
+    while settling.look(settled=worker.settled, answers=kafka.answers, heard=store.heard):
+        await asyncio.sleep(EVERY_S)
+    doing = readiness.reasons.get("group", "waiting for Faust to read on")
+    raise WorkerError(
+        f"the worker came to read no partitions within {LIMIT_S:g} s, while Kafka answered "
+        f"({doing}); it ends, so that the group does not count on it"
+    )
 
 
 async def _connected(store: Store, readiness: Readiness, stop: asyncio.Event) -> bool:

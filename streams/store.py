@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from schemas import topics
@@ -21,6 +23,8 @@ STATE_BATCH_BYTES: Final = 16 * 1024 * 1024
 """All chunks of a site go into one record batch, which Kafka appends whole or not at all."""
 OUTPUT_BATCH_BYTES: Final = 700_000
 STOP_S: Final = 5.0
+SILENCE_S: Final = 30.0
+"""A Kafka that gives nothing for so long of what it should have is not read any further."""
 USED_TOPICS: Final = (
     topics.TELEMETRY,
     topics.STATE,
@@ -41,6 +45,8 @@ class Store:
         self._kafka = kafka
         self._args = kafka.client_args()
         self._producer: AIOKafkaProducer | None = None
+        self.heard = 0
+        """Records of the state that were read so far: a load that is slow still goes on."""
 
     async def start(self) -> None:
         """Connect the producer.
@@ -144,20 +150,21 @@ class Store:
         await (await self._send(builder, topics.STATE, partition))
 
     async def load(self, partitions: Iterable[int]) -> dict[int, dict[bytes, bytes]]:
-        """The last value of each key of the state topic, by partition."""
+        """The last value of each key of the state topic, by partition.
+
+        Raises:
+            aiokafka.errors.KafkaError: Kafka went away, or fell silent.
+        """
         wanted = [TopicPartition(topics.STATE, number) for number in partitions]
         found: dict[int, dict[bytes, bytes]] = {tp.partition: {} for tp in wanted}
         if not wanted:
             return found
-        consumer = AIOKafkaConsumer(
-            **self._args,
-            enable_auto_commit=False,
+        async with self._reader(
+            topics.STATE,
             auto_offset_reset="earliest",
             check_crcs=False,
             max_partition_fetch_bytes=4 * 1024 * 1024,
-        )
-        await consumer.start()
-        try:
+        ) as (consumer, heard):
             consumer.assign(wanted)
             ends = await consumer.end_offsets(wanted)
             await consumer.seek_to_beginning(*wanted)
@@ -168,27 +175,47 @@ class Store:
                 batches = await consumer.getmany(*behind, timeout_ms=500)
                 for tp, records in batches.items():
                     _take(found[tp.partition], records)
-        finally:
-            await consumer.stop()
+                    heard()
+                    self.heard += len(records)
 
     async def look_at_log(self, offsets: Mapping[int, int | None]) -> dict[int, LogView]:
         """What each of these partitions of the telemetry topic holds, with the mark at an offset.
 
         ``offsets`` says for each partition which record to look at, or None for none.
+
+        Raises:
+            aiokafka.errors.KafkaError: Kafka went away, or fell silent.
         """
         wanted = {TopicPartition(topics.TELEMETRY, number): at for number, at in offsets.items()}
-        consumer = AIOKafkaConsumer(**self._args, enable_auto_commit=False)
-        await consumer.start()
-        try:
+        async with self._reader(topics.TELEMETRY) as (consumer, heard):
             first = await consumer.beginning_offsets(list(wanted))
             end = await consumer.end_offsets(list(wanted))
             there = {
                 tp: at for tp, at in wanted.items() if at is not None and first[tp] <= at < end[tp]
             }
-            marks = await _marks(consumer, there)
+            marks = await _marks(consumer, there, heard)
+        return {tp.partition: LogView(first[tp], end[tp], marks.get(tp)) for tp in wanted}
+
+    @asynccontextmanager
+    async def _reader(
+        self, topic: str, **named: Any
+    ) -> AsyncIterator[tuple[AIOKafkaConsumer, Callable[[], None]]]:
+        """A consumer without a group, and what to call whenever it has read something.
+
+        aiokafka's would wait without end for a record that Kafka does not give.
+        """
+        loop = asyncio.get_running_loop()
+        consumer = AIOKafkaConsumer(**self._args, enable_auto_commit=False, **named)
+        try:
+            async with asyncio.timeout(SILENCE_S) as silence:
+                await consumer.start()
+                yield consumer, lambda: silence.reschedule(loop.time() + SILENCE_S)
+        except TimeoutError as exc:
+            raise KafkaTimeoutError(
+                f"Kafka gave nothing of {topic} for {SILENCE_S:g} s, and there is more of it"
+            ) from exc
         finally:
             await consumer.stop()
-        return {tp.partition: LogView(first[tp], end[tp], marks.get(tp)) for tp in wanted}
 
     def _builder(self) -> BatchBuilder:
         if self._producer is None:
@@ -232,7 +259,7 @@ class Store:
 
 
 async def _marks(
-    consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
+    consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int], heard: Callable[[], None]
 ) -> dict[TopicPartition, Mark]:
     consumer.assign(list(offsets))
     for tp, at in offsets.items():
@@ -242,6 +269,7 @@ async def _marks(
         left = [tp for tp in offsets if tp not in found]
         for tp, records in (await consumer.getmany(*left, timeout_ms=500)).items():
             found[tp] = Mark.of(records[0].offset, records[0].timestamp, records[0].value)
+            heard()
     return found
 
 

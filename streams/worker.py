@@ -42,6 +42,8 @@ class Worker:
         self._readiness = readiness
         self._owner = Owner(store, self, rules, settings, metrics)
         self.failed = self._owner.failed
+        self._settled: int | None = None
+        """The generation whose partitions are all taken over."""
         # strong references: a signal would forget a bound method
         signals: Any = app  # the types of Faust's signals fit no method
         signals.on_rebalance_complete.connect(self._on_assigned, weak=False)
@@ -60,9 +62,19 @@ class Worker:
             _headers(message.headers),
         )
 
+    @property
+    def settled(self) -> bool:
+        """Whether all that the group gives this worker now, which may be nothing, is read."""
+        untyped: Any = self._app  # its type doesn't name the generation
+        return self._settled == untyped.consumer_generation_id and not self._app.rebalancing
+
     async def give_up(self) -> None:
         """Flush and drop every partition; called before shutdown."""
         await self._owner.give_up()
+
+    def fail(self, exc: BaseException) -> None:
+        """Let `failed` end with this error, where it has not ended yet."""
+        self._owner.fail(exc)
 
     async def commit(self, offsets: Mapping[int, int]) -> bool:
         """Commit the next offset of each partition; False where they are not ours any more.
@@ -84,6 +96,7 @@ class Worker:
             await self._app.consumer.seek(tp, offset)
 
     async def _on_revoked(self, _sender: faust.App, revoked: set[TP], **_: Any) -> None:
+        self._settled = None
         if revoked:
             self._readiness.waiting("group", "the partitions are being assigned anew")
             await self._owner.give_up()
@@ -101,10 +114,13 @@ class Worker:
         numbers = sorted(tp.partition for tp in consumer.assignment() if tp.topic == TELEMETRY)
         if not numbers:
             self._readiness.waiting("group", "other workers have all partitions")
+            self._settled = generation
             return
+        self._readiness.waiting("group", f"taking over the partitions {numbers}")
         count = consumer.topic_partitions(TELEMETRY) or max(numbers) + 1
         if await self._owner.take_over(numbers, count, generation):
             self._readiness.working("group")
+            self._settled = generation
 
     def _lag(self) -> dict[int, int]:
         behind = {}

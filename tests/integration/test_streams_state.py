@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from infra.provision import provision_kafka
 from schemas import topics
 from schemas.records import Alert, decode_alert
+from streams import stage as stages
 from streams import state as states
 from streams.outputs import Output
 from streams.partition import Partition
@@ -23,6 +25,7 @@ from streams.reset import Case, resetting
 from streams.rulefile import default_rules, load_rules
 from streams.settings import StreamsSettings
 from streams.store import Store
+from streams.worker import Worker
 from tests.support.log_windows import window_differences
 from tests.support.old_state import as_version
 from tests.support.stack import QALA, Stack
@@ -36,6 +39,7 @@ from tests.support.telemetry import (
     telemetry,
 )
 from tests.support.waiting import eventually
+from tests.support.workers import running
 
 PARTITIONS = 2
 RULES = load_rules(default_rules())
@@ -358,3 +362,33 @@ async def test_a_site_of_5000_devices_fits_and_is_loaded_as_it_was(
     (site,) = again.sites.values()
     (quiet,) = part.sites.values()
     assert list(site.snapshot()) == list(quiet.snapshot())
+
+
+async def test_a_worker_for_whom_no_partition_is_left_counts_as_settled(
+    stack: Stack, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del producer  # its topics alone are wanted
+    made: list[Worker] = []
+
+    class Seen(Worker):
+        def __init__(self, *parts: Any) -> None:
+            super().__init__(*parts)
+            made.append(self)
+
+    monkeypatch.setattr(stages, "Worker", Seen)
+    async with AsyncExitStack() as crowd:
+        workers = [
+            await crowd.enter_async_context(
+                running(stack.kafka_connection, stack.data, "crowd", f"crowd-{number}")
+            )
+            for number in range(PARTITIONS + 1)
+        ]
+
+        async def one_has_none() -> bool:
+            without = [
+                one for one in workers if "other workers" in one.readiness.reasons.get("group", "")
+            ]
+            settled = [one.settled for one in made]
+            return len(without) == 1 and settled == [True] * len(workers)
+
+        await eventually(one_has_none, timeout_s=40)

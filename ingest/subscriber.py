@@ -36,8 +36,8 @@ class Subscriber:
         self._subscriptions = Subscriptions()
         self._changed = asyncio.Event()
 
-    def members(self, others: AbstractSet[str]) -> None:
-        """These other bridges have claims; `follow` does what follows from it."""
+    def members(self, others: AbstractSet[str] | None) -> None:
+        """These other bridges have claims (None: unknown); `follow` does what follows from it."""
         self._subscriptions.members(others)
         self._changed.set()
 

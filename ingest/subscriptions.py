@@ -54,12 +54,12 @@ class Subscriptions:
         self._refused: set[Step] = set()
         self._alone = False
 
-    def members(self, others: AbstractSet[str]) -> None:
-        """The other bridges that have claims, present or absent; before the first call: unknown.
+    def members(self, others: AbstractSet[str] | None) -> None:
+        """The other bridges that have claims, present or absent; None (as at first): unknown.
 
         An absent one counts: the broker gives it its share as long as it keeps its session.
         """
-        self._alone = not others
+        self._alone = others is not None and not others
 
     def connected(self) -> None:
         """A connection begins: its session may hold anything.

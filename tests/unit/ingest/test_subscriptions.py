@@ -40,6 +40,13 @@ def test_alone_it_subscribes_by_itself_and_gives_no_share_a_moment() -> None:
     assert settle(subscriptions(frozenset())) == [Step(ORDINARY), Step(SHARED, ends=True)]
 
 
+def test_who_knows_of_others_no_more_shares_again() -> None:
+    made = subscriptions(frozenset())
+    settle(made)
+    made.members(None)
+    assert settle(made) == [Step(SHARED), Step(ORDINARY, ends=True)]
+
+
 def test_when_another_bridge_comes_it_shares_before_it_ends_its_own() -> None:
     made = subscriptions(frozenset())
     settle(made)
@@ -166,7 +173,7 @@ class Bridge(RuleBasedStateMachine):
         self.there, self.saved = set(left), set(left)
         self.made.connected()
 
-    @rule(others=st.sampled_from([frozenset(), OTHERS, OTHERS | {"qala-bridge-3"}]))
+    @rule(others=st.sampled_from([None, frozenset(), OTHERS, OTHERS | {"qala-bridge-3"}]))
     def claims_appear_or_vanish(self, others) -> None:
         self.made.members(others)
 

@@ -125,7 +125,7 @@ async def until_empty(
     answers a question that came behind them.
 
     Raises:
-        MqttError: the connection ended before.
+        MqttError: the connection ended before, or a question was not answered in time.
     """
     while True:
         messages = counts.messages

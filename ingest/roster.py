@@ -198,7 +198,9 @@ class Roster:
         for bridge in absent - self._told:
             why = (
                 "it is away, and the broker keeps messages for it: its share, or all where it was "
-                f"alone; start it again, or: qala bridge --adopt {bridge}"
+                "alone; while its claim stands, this bridge shares: a restart of the broker loses "
+                "what comes before it is back; start it again, or where it shall not come back: "
+                f"qala bridge --adopt {bridge}"
             )
             self._readiness.note(f"bridge {bridge}", why)
             _log.warning("another bridge is away", id=bridge)

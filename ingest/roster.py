@@ -166,6 +166,9 @@ class Roster:
                     members.beat()
                 await asyncio.wait({link.closed}, timeout=BEAT_S)
                 if members.silent:
+                    # one that only hangs doesn't answer; what comes back comes before its answer
+                    await link.subscribe([f"{CLAIMS}+{_BEAT}"], qos=0)
+                if members.silent:
                     self._unseen(f"claims can't be read; {_MEND}; {_AS_SEVERAL}")
                     return  # claims come with a subscription: the next connection asks anew
                 if members.others is not None or not self._claimed:
@@ -187,6 +190,8 @@ class Roster:
     def _unseen(self, why: str) -> None:
         """Others can't be seen: what was known of them doesn't hold any more."""
         self._tell(set())
+        if self._readiness.notes.get(_NOTE) != why:
+            _log.warning("other bridges can't be seen", why=why)
         self._readiness.note(_NOTE, why)
         if self._others is not None:
             self._others = None
@@ -236,6 +241,8 @@ async def lives(connection: MqttConnection, client_id: str, token: str) -> bool:
         await asyncio.wait(ends, timeout=_LISTEN_S, return_when=asyncio.FIRST_COMPLETED)
         if link.closed.done():
             raise link.closed.result() or MqttError("the MQTT connection was closed")
+        if not echoed:
+            await link.unsubscribe([own])  # one that only hangs doesn't answer
         if not echoed and not heard.done():
             raise MqttError(f"whether '{client_id}' lives can't be seen at the broker; {_MEND}")
         return heard.done()

@@ -141,3 +141,23 @@ async def test_who_cannot_hear_whether_a_bridge_lives_does_not_adopt_it(
             await adopt()
         assert bridge.figure("connections_total") == 1
         assert not bridge.task.done()
+
+
+async def test_a_broker_that_hangs_is_not_taken_for_one_that_keeps_claims_to_itself(
+    mqtt, log_servers, broker: Guarded
+) -> None:
+    broker.allow(OPEN)
+    async with bridging(mqtt, log_servers, id="waits") as bridge:
+        await bridge.until_subscribed("ordinary")
+
+        async def note() -> str:
+            return bridge.readiness.notes.get("bridges", "")
+
+        broker.pause()
+        try:
+            assert "allow reading" not in await eventually(note, timeout_s=60)
+        finally:
+            broker.resume()
+        await bridge.until_connected()
+        await bridge.until_subscribed("ordinary")
+        await eventually(note, lambda found: not found)

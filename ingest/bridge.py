@@ -172,6 +172,7 @@ class Bridge:
         finally:
             link.fail(MqttError("the bridge left the connection"))  # where it is still open
             self._link = None
+            self._subscriber.end()
             writer.seal()  # an envelope never holds messages of two connections
             intake.acks.close()
 

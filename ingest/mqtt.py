@@ -55,7 +55,8 @@ class MqttOptions:
 
     ``receive_max`` is how many QoS 1 messages the server may have unacknowledged towards us.
     ``session_expiry_s`` is how long the server keeps the session after the connection.
-    ``gather_s`` is how long the socket is left alone after a look that found little.
+    ``connect_timeout_s`` is how long it may take to let us in, and to answer each SUBSCRIBE and
+    UNSUBSCRIBE. ``gather_s`` is how long the socket is left alone after a look that found little.
     """
 
     client_id: str
@@ -174,7 +175,8 @@ class MqttLink(asyncio.BufferedProtocol):
 
         Raises:
             MqttRefusedError: the server refused one of the filters.
-            MqttError: the link ended before the answer.
+            MqttError: the link has ended, or did before the answer; or none came within
+                ``connect_timeout_s``, also while `pause_receiving` leaves it unread.
         """
         granted = mqtt5.QoS.AT_LEAST_ONCE if qos else mqtt5.QoS.AT_MOST_ONCE
         filters = [
@@ -188,7 +190,8 @@ class MqttLink(asyncio.BufferedProtocol):
 
         Raises:
             MqttRefusedError: the server refused one of the filters.
-            MqttError: the link ended before the answer.
+            MqttError: the link has ended, or did before the answer; or none came within
+                ``connect_timeout_s``, also while `pause_receiving` leaves it unread.
         """
         await self._questions.unsubscribe(patterns)
 

@@ -25,6 +25,7 @@ class Questions:
         self._timeout_s = timeout_s
         self._ids = itertools.cycle(range(FIRST_CONTROL_ID, 65_536))
         self._answers: dict[int, asyncio.Future[Sequence[int]]] = {}
+        self._ended: Exception | None = None
 
     async def subscribe(
         self, filters: Sequence[mqtt5.TopicFilter], subscription_id: int | None
@@ -43,6 +44,8 @@ class Questions:
         check_codes("end of the subscription to", patterns, codes)
 
     async def _ask(self, packet_id: int, packet: bytes) -> Sequence[int]:
+        if self._ended is not None:
+            raise self._ended
         answer: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
         self._answers[packet_id] = answer
         self._send(packet)
@@ -61,7 +64,8 @@ class Questions:
             answer.set_result([int(code) for code in packet.reason_codes])
 
     def end(self, error: Exception) -> None:
-        """The connection is over: whatever waits fails with ``error``."""
+        """The connection is over: what waits, or is asked yet, fails with ``error``."""
+        self._ended = error
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -14,7 +15,14 @@ from ingest.intake import DATA_ID, STATUS_ID, Intake
 from ingest.metrics import BridgeCounts
 from ingest.mqtt import MqttLink
 from ingest.producer import LogWriter
-from ingest.subscriptions import EVERY_FILTER, STATUS_FILTER, How, Step, Subscriptions
+from ingest.subscriptions import (
+    EVERY_FILTER,
+    RETRY_S,
+    STATUS_FILTER,
+    How,
+    Step,
+    Subscriptions,
+)
 from schemas.readiness import Readiness
 
 _AGAIN_S: Final = 1.0
@@ -35,9 +43,11 @@ class Subscriber:
         self._counts = counts
         self._subscriptions = Subscriptions()
         self._changed = asyncio.Event()
+        self._refusals: dict[Step, str] = {}
+        self._told: str | None = None
 
-    def members(self, others: AbstractSet[str]) -> None:
-        """These other bridges have claims; `follow` does what follows from it."""
+    def members(self, others: AbstractSet[str] | None) -> None:
+        """These other bridges have claims (None: unknown); `follow` does what follows from it."""
         self._subscriptions.members(others)
         self._changed.set()
 
@@ -48,9 +58,9 @@ class Subscriber:
             MqttRefusedError: the broker refused both ways, or the statuses.
             MqttError: the connection ended, or the broker did not answer in time.
         """
-        self._subscriptions.connected()
-        self._readiness.note(_NOTE, None)
-        while not self._subscriptions.held and (step := self._subscriptions.next()):
+        subscriptions = self._subscriptions
+        subscriptions.begin()
+        while not subscriptions.held and (step := subscriptions.next(_now_s())):
             await self._take(link, step)
         # Retained statuses come once, by this ordinary subscription; other brokers than Mosquitto
         # send none on a shared one.
@@ -64,9 +74,10 @@ class Subscriber:
         """Hold what is wanted as other bridges come and go, until the connection ends."""
         while not link.closed.done():
             self._changed.clear()
-            step = self._subscriptions.next()
+            self._show()
+            step = self._subscriptions.next(_now_s())
             if step is None:
-                await self._changed.wait()
+                await self._change_or(self._subscriptions.again_s)
                 continue
             try:
                 await self._take(link, step)
@@ -74,6 +85,16 @@ class Subscriber:
                 # unanswered: the connection has ended, or its socket isn't read just now, as
                 # Kafka holds the bridge back. Asked again, it comes to the same
                 await asyncio.sleep(_AGAIN_S)
+
+    def end(self) -> None:
+        """The connection has ended: nothing is held, and what was refused is asked anew."""
+        self._subscriptions.begin()
+        self._show()
+
+    async def _change_or(self, again_s: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(again_s):
+                await self._changed.wait()
 
     async def _take(self, link: MqttLink, step: Step) -> None:
         """Ask for one step; a refusal is raised where it leaves no way, and noted otherwise."""
@@ -90,25 +111,45 @@ class Subscriber:
                     retained=mqtt5.RetainHandling.SEND_NEVER,
                 )
         except MqttRefusedError as exc:
-            subscriptions.refused(step)
-            if not subscriptions.held and subscriptions.next() is None:
+            subscriptions.refused(step, _now_s())
+            self._refusals[step] = str(exc)
+            if not subscriptions.held and subscriptions.next(_now_s()) is None:
                 raise
-            self._note(step, exc)
         else:
             subscriptions.granted(step)
         self._show()
 
-    def _note(self, step: Step, refusal: MqttRefusedError) -> None:
-        if not step.ends and step.how is How.ORDINARY:
-            means = "a restart of the broker loses what devices send before this bridge is back"
-        else:
-            means = "messages come twice, which costs time and changes nothing"
-        self._readiness.note(_NOTE, f"{refusal}; until then {means}")
-        _log.warning("the broker refuses a subscription", why=str(refusal), means=means)
-
     def _show(self) -> None:
+        """Show what is held, and what the broker's refusals cost now; log a cost when it is new."""
+        subscriptions = self._subscriptions
         for how in How:
-            self._counts.subscribed[how.name.lower()] = int(how in self._subscriptions.held)
+            self._counts.subscribed[how.name.lower()] = int(how in subscriptions.held)
+        step = subscriptions.hindered
+        note = None if step is None else f"{self._refusals[step]}; {_cost(step)}"
+        self._readiness.note(_NOTE, note)
+        if subscriptions.settled:
+            self._told = None
+        elif note is not None and note != self._told:
+            self._told = note
+            _log.warning("the broker refuses a subscription", why=note)
+
+
+def _cost(refused: Step) -> str:
+    """What is so as long as ``refused`` is."""
+    if refused.ends:
+        costs = "each message may be taken twice, and each rejected one make two dead letters"
+    elif refused.how is How.SHARED:
+        costs = (
+            "beside another bridge each message is taken twice, and each rejected one makes two "
+            "dead letters"
+        )
+    else:
+        costs = "a restart of the broker loses what devices send before this bridge is back"
+    return f"it is asked again every {RETRY_S:.0f} s; until it allows that, {costs}"
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def unsubscribe_all(link: MqttLink) -> None:
@@ -125,7 +166,7 @@ async def until_empty(
     answers a question that came behind them.
 
     Raises:
-        MqttError: the connection ended before.
+        MqttError: the connection ended before, or a question was not answered in time.
     """
     while True:
         messages = counts.messages

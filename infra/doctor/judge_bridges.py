@@ -38,25 +38,31 @@ def judge_bridges(broker: BrokerSeen | Away, log: LogWatched | None) -> list[Fin
         )
         return found.made
     absent = absent_bridges(broker, log)
-    _absent(found, broker, absent)
+    _absent(found, broker, absent, heard)
     _unclaimed(found, broker.claims, heard)
     _waiting(found, broker, away=bool(absent))
     return found.made
 
 
-def _absent(found: Findings, broker: BrokerSeen, absent: set[str]) -> None:
+def _absent(found: Findings, broker: BrokerSeen, absent: set[str], heard: set[str]) -> None:
     waiting = waiting_messages(broker.sys)
     queue = (
         "how many messages wait can't be seen"
         if waiting is None
         else f"about {count_words(waiting)} messages wait at the broker for absent sessions"
     )
+    shares = (
+        f"; while its claim stands, bridge {min(heard)}, which else would be alone, shares: a "
+        "restart of the broker loses what comes before it is back"
+        if len(heard) == 1
+        else ""
+    )
     for bridge in sorted(absent):
         start = f"`qala bridge --id {bridge}`"
         found.problem(
             f"bridge {bridge}",
             "it is away, and the broker keeps messages for it, its share or, where it was alone, "
-            f"all of them: {queue}",
+            f"all of them: {queue}{shares}",
             f"start it again: {start}; where it shall not come back, `qala bridge --adopt "
             f"{bridge}` brings what waits into Kafka and ends its session",
         )

@@ -236,6 +236,8 @@ async def test_a_bridge_notes_an_absent_one_and_is_ready_all_the_same(mqtt, log_
             note = await eventually(noted, timeout_s=40)
             assert note is not None
             assert "qala bridge --adopt missed" in note
+            assert "while its claim stands, this bridge shares" in note
+            await bridge.until_subscribed("shared")
             async with bridging(mqtt, log_servers, id="missed", leave_on_stop=True):
                 await eventually(noted, lambda note: note is None, timeout_s=40)
         assert await noted() is None

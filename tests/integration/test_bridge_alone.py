@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from ingest import BridgeSettings, MqttOptions, connect_mqtt, run_adoption
 from ingest import subscriber as subscriber_module
-from ingest.errors import MqttRefusedError
-from ingest.mqtt import MqttLink
+from ingest import subscriptions as subscriptions_module
 from ingest.subscriptions import ORDINARY_FILTER, SHARED_FILTER
 from schemas.clock import RealClock
 from schemas.connections import MqttConnection
@@ -28,10 +28,20 @@ from tests.support.bridges import (
     forget_session,
     reading_log,
 )
+from tests.support.choosy_mosquitto import Choosy
 from tests.support.servers import RunningServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Choosy]:
+    """This module's Mosquitto, which can refuse a subscription."""
+    running = Choosy(tmp_path_factory.mktemp("choosy"))
+    await running.start()
+    yield running
+    await running.stop()
 
 
 def seqs(log: Log, site: str) -> Counter[int]:
@@ -88,6 +98,7 @@ async def test_what_comes_between_the_return_of_the_broker_and_that_of_a_lone_br
             # the same process, which the broker leaves
             for number in (200, 250):
                 await broker.stop()
+                await second.until_subscribed()
                 await broker.start()
                 await publisher.publish("lone", range(number - 50, number))
                 found = await until_all(log, "lone", number)
@@ -256,72 +267,76 @@ async def test_a_bridge_that_was_alone_and_leaves_for_good_ends_what_it_holds(
             assert again.figure("messages_total") == 0
 
 
-@contextmanager
-def refusing(monkeypatch: pytest.MonkeyPatch, *filters: str) -> Iterator[None]:
-    """SUBSCRIBE to one of ``filters`` is refused: Mosquitto's own access list knows no such."""
-    subscribe = MqttLink.subscribe
-
-    async def refuse(link: MqttLink, patterns, **how) -> None:
-        if set(patterns) & set(filters):
-            raise MqttRefusedError(f"refused '{patterns[0]}'", code=0x87, retryable=True)
-        await subscribe(link, patterns, **how)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(MqttLink, "subscribe", refuse)
-        yield
-
-
 async def noted(bridge: Bridge, text: str) -> None:
+    """Until the note of its subscriptions has ``text``, or where that is empty is gone."""
+
     async def note() -> str:
+        assert bridge.readiness.ready
         return bridge.readiness.notes.get("subscription", "")
 
-    await eventually(note, lambda found: text in found)
+    await eventually(note, lambda found: text in found if text else not found)
 
 
-async def test_where_the_ordinary_one_is_refused_it_shares_and_says_what_that_costs(
-    mqtt, log_servers, monkeypatch
+async def test_where_the_ordinary_one_is_refused_it_shares_says_what_that_costs_and_asks_again(
+    mqtt, log_servers, broker: Choosy, monkeypatch
 ) -> None:
-    async with reading_log(log_servers) as log:
-        with refusing(monkeypatch, ORDINARY_FILTER):
-            async with bridging(mqtt, log_servers, id="refused") as bridge:
-                await bridge.until_subscribed("shared")
-                await noted(bridge, "a restart of the broker loses")
-                assert bridge.readiness.ready
-                await settled_messages(mqtt, log, "refused", bridge)
-        async with bridging(mqtt, log_servers, id="refused") as bridge:
-            await bridge.until_subscribed("ordinary")
-            assert "subscription" not in bridge.readiness.notes
+    monkeypatch.setattr(subscriptions_module, "RETRY_S", 1.0)
+    async with (
+        broker.refusing(ORDINARY_FILTER) as allow,
+        reading_log(log_servers) as log,
+        bridging(mqtt, log_servers, id="refused") as bridge,
+    ):
+        await noted(bridge, "a restart of the broker loses")
+        await bridge.until_subscribed("shared")
+        await settled_messages(mqtt, log, "refused", bridge)
+        await allow()
+        await bridge.until_subscribed("ordinary")
+        await noted(bridge, "")
+        assert bridge.figure("connections_total") == 1
+        await settled_messages(mqtt, log, "allowed", bridge)
 
 
-async def test_where_the_share_is_refused_both_take_everything_and_say_so(
-    mqtt, log_servers, monkeypatch
+async def test_where_the_share_is_refused_both_take_everything_and_say_so_until_one_has_left(
+    mqtt, log_servers, broker: Choosy
 ) -> None:
-    with refusing(monkeypatch, SHARED_FILTER):
-        async with (
-            reading_log(log_servers) as log,
-            bridging(mqtt, log_servers, id="one") as one,
-            bridging(mqtt, log_servers, id="two", leave_on_stop=True) as two,
-        ):
+    async with (
+        broker.refusing(SHARED_FILTER),
+        reading_log(log_servers) as log,
+        bridging(mqtt, log_servers, id="one") as one,
+    ):
+        async with bridging(mqtt, log_servers, id="two", leave_on_stop=True) as two:
             for bridge in (one, two):
-                await noted(bridge, "messages come twice")
+                await noted(bridge, "each message is taken twice, and each rejected one makes two")
                 await bridge.until_subscribed("ordinary")
-                assert bridge.readiness.ready
             await Publisher(mqtt).publish("twice", range(50))
+            async with device(mqtt) as sender:
+                sender.send("twice", "ionizer", "d-1", b"no JSON")
             await log.lines_of("twice", 100)
             assert set(seqs(log, "twice").values()) == {2}
+            for bridge in ("one", "two"):
+                assert len(await log.letters_of(bridge, 1)) == 1
+        # still refused, and of no matter
+        await noted(one, "")
+        await one.until_subscribed("ordinary")
 
 
 async def test_where_both_are_refused_the_bridge_waits_and_says_why(
-    mqtt, log_servers, monkeypatch
+    mqtt, log_servers, broker: Choosy
 ) -> None:
-    with refusing(monkeypatch, SHARED_FILTER, ORDINARY_FILTER):
+    async with broker.refusing(SHARED_FILTER, ORDINARY_FILTER) as allow:
         bridge = Bridge(mqtt, log_servers, id="neither")
         try:
 
             async def why() -> str:
                 return bridge.readiness.reasons.get("mqtt", "")
 
-            await eventually(why, lambda found: "refused '$share/qala/qala/v1/#'" in found)
+            await eventually(why, lambda found: "refused the subscription to" in found)
+            # nothing comes: that is no matter of what comes twice
+            assert "subscription" not in bridge.readiness.notes
+            await bridge.until_subscribed()
+            await allow()
+            await bridge.until_connected()
+            await bridge.until_subscribed("ordinary")
         finally:
             bridge.stop.set()
             await asyncio.wait_for(bridge.task, 20)
@@ -329,7 +344,7 @@ async def test_where_both_are_refused_the_bridge_waits_and_says_why(
 
 
 async def test_going_over_waits_while_kafka_holds_the_bridge_back(
-    mqtt, log_servers, kafka: RunningServer, monkeypatch
+    mqtt, log_servers, broker: Choosy, kafka: RunningServer, monkeypatch
 ) -> None:
     monkeypatch.setattr(subscriber_module, "_AGAIN_S", 0.1)
     settings = {"backlog_bytes": 1_000_000, "connect_timeout_s": 1.0}
@@ -349,7 +364,11 @@ async def test_going_over_waits_while_kafka_holds_the_bridge_back(
 
             await eventually(full)
             await claim(mqtt, "qala-bridge-other", b"token")
-            await asyncio.sleep(3)  # some answers that don't come in time
+
+            async def asked() -> int:
+                return broker.asked_for("qala-bridge-held", SHARED_FILTER)
+
+            await eventually(asked, lambda times: times > 2)  # answers that don't come in time
             assert bridge.figure("subscribed", how="ordinary") == 1
         finally:
             kafka.resume()

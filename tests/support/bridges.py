@@ -72,13 +72,13 @@ class Bridge:
 
         await eventually(connected, timeout_s=40)
 
-    async def until_subscribed(self, how: str) -> None:
-        """Until all data come in one way: ``shared`` or ``ordinary``."""
+    async def until_subscribed(self, *ways: str) -> None:
+        """Until all data come in just these ways: ``shared``, ``ordinary``, or none."""
 
         async def held() -> dict[str, float]:
             return {way: self.figure("subscribed", how=way) for way in ("shared", "ordinary")}
 
-        await eventually(held, lambda found: [w for w, n in found.items() if n] == [how])
+        await eventually(held, lambda found: {w for w, n in found.items() if n} == set(ways))
 
     async def ended(self) -> None:
         self.stop.set()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ingest.subscriptions import How, Step, Subscriptions
+from ingest.subscriptions import RETRY_S, How, Step, Subscriptions
 
 SHARED, ORDINARY = How.SHARED, How.ORDINARY
 OTHERS = frozenset({"qala-bridge-2"})
@@ -17,17 +19,20 @@ def subscriptions(others: frozenset[str] | None = None) -> Subscriptions:
     made = Subscriptions()
     if others is not None:
         made.members(others)
-    made.connected()
+    made.begin()
     return made
 
 
-def settle(made: Subscriptions, *refusals: Step) -> list[Step]:
+def settle(made: Subscriptions, *refusals: Step, now_s: float = 0) -> list[Step]:
     """Answer whatever is asked for; gives the packets in their order."""
     steps = []
-    while (step := made.next()) is not None:
+    while (step := made.next(now_s)) is not None:
         steps.append(step)
         made.asked(step)
-        (made.refused if step in refusals else made.granted)(step)
+        if step in refusals:
+            made.refused(step, now_s)
+        else:
+            made.granted(step)
         assert len(steps) < 10
     return steps
 
@@ -38,6 +43,13 @@ def test_without_knowing_of_others_it_shares() -> None:
 
 def test_alone_it_subscribes_by_itself_and_gives_no_share_a_moment() -> None:
     assert settle(subscriptions(frozenset())) == [Step(ORDINARY), Step(SHARED, ends=True)]
+
+
+def test_who_knows_of_others_no_more_shares_again() -> None:
+    made = subscriptions(frozenset())
+    settle(made)
+    made.members(None)
+    assert settle(made) == [Step(SHARED), Step(ORDINARY, ends=True)]
 
 
 def test_when_another_bridge_comes_it_shares_before_it_ends_its_own() -> None:
@@ -69,9 +81,9 @@ def test_nothing_is_ended_before_the_answer_that_stands_in_for_it() -> None:
     settle(made)
     made.members(frozenset())
     made.asked(Step(ORDINARY))
-    assert made.next() == Step(ORDINARY)  # unanswered, it is asked for again
+    assert made.next(0) == Step(ORDINARY)  # unanswered, it is asked for again
     made.granted(Step(ORDINARY))
-    assert made.next() == Step(SHARED, ends=True)
+    assert made.next(0) == Step(SHARED, ends=True)
 
 
 def test_what_may_have_ended_is_subscribed_to_again() -> None:
@@ -100,7 +112,7 @@ def test_on_a_new_connection_both_are_asked_for_anew_and_only_the_wanted_one_is_
 ) -> None:
     made = subscriptions(others)
     first = settle(made)
-    made.connected()
+    made.begin()
     assert made.held == set()
     assert settle(made) == first
 
@@ -112,8 +124,8 @@ def test_where_the_wanted_one_is_refused_the_other_is_held_in_its_place(others) 
     steps = settle(made, Step(wanted))
     assert steps == [Step(wanted), Step(wanted.other), Step(wanted, ends=True)]
     assert made.held == {wanted.other}
-    made.connected()
-    assert made.next() == Step(wanted)
+    made.begin()
+    assert made.next(0) == Step(wanted)
 
 
 @pytest.mark.parametrize("others", [frozenset(), OTHERS])
@@ -128,7 +140,7 @@ def test_who_may_not_go_over_stays(others) -> None:
     assert made.held == {stays}
 
 
-def test_a_refused_end_leaves_both_and_is_not_asked_for_again() -> None:
+def test_a_refused_end_leaves_both_and_is_not_asked_for_again_at_once() -> None:
     made = subscriptions(OTHERS)
     settle(made)
     made.members(frozenset())
@@ -142,6 +154,65 @@ def test_where_both_are_refused_nothing_is_held_and_nothing_asked() -> None:
     made = subscriptions(OTHERS)
     assert settle(made, Step(SHARED), Step(ORDINARY)) == [Step(SHARED), Step(ORDINARY)]
     assert made.held == set()
+
+
+@pytest.mark.parametrize("others", [frozenset(), OTHERS])
+def test_what_was_refused_is_asked_again_in_a_minute_and_not_sooner(others) -> None:
+    made = subscriptions(others)
+    wanted = made.wanted
+    settle(made, Step(wanted), now_s=10)
+    assert made.again_s == 10 + RETRY_S
+    assert made.next(made.again_s - 1) is None
+    # refused once more, nothing changes but the time
+    assert settle(made, Step(wanted), now_s=80) == [Step(wanted), Step(wanted, ends=True)]
+    assert made.again_s == 80 + RETRY_S
+    assert made.hindered == Step(wanted)
+    assert made.held == {wanted.other}
+    assert settle(made, now_s=200) == [Step(wanted), Step(wanted.other, ends=True)]
+    assert made.settled
+    assert (made.hindered, made.again_s) == (None, None)
+
+
+def test_what_has_no_answer_when_it_is_asked_again_is_asked_until_it_has() -> None:
+    made = subscriptions(OTHERS)
+    settle(made, Step(SHARED))
+    made.asked(Step(SHARED))
+    assert made.next(RETRY_S) == Step(SHARED)
+    assert made.hindered == Step(SHARED)
+
+
+def test_a_refusal_matters_only_where_what_it_refuses_is_wanted() -> None:
+    made = subscriptions(frozenset())
+    settle(made)
+    made.members(OTHERS)
+    settle(made, Step(SHARED))
+    assert made.hindered == Step(SHARED)
+    # the others leave: it is alone, and holds just what it wants
+    made.members(frozenset())
+    assert (made.hindered, made.settled, made.again_s) == (None, True, None)
+    made.members(OTHERS)
+    assert made.hindered == Step(SHARED)
+    assert made.again_s == RETRY_S
+
+
+def test_a_refused_end_hinders_until_it_is_granted() -> None:
+    made = subscriptions(OTHERS)
+    settle(made)
+    made.members(frozenset())
+    settle(made, Step(SHARED, ends=True))
+    assert made.held == {ORDINARY}
+    assert made.hindered == Step(SHARED, ends=True)
+    assert not made.settled
+    assert settle(made, now_s=RETRY_S) == [Step(SHARED, ends=True)]
+    assert (made.hindered, made.settled) == (None, True)
+
+
+def test_where_nothing_is_held_no_refusal_is_noted_by_itself() -> None:
+    made = subscriptions(OTHERS)
+    settle(made, Step(SHARED), Step(ORDINARY))
+    assert made.hindered is None
+    made.begin()
+    assert (made.hindered, made.settled) == (None, False)
 
 
 class Bridge(RuleBasedStateMachine):
@@ -160,13 +231,14 @@ class Bridge(RuleBasedStateMachine):
         self.asked: Step | None = None
         self.refuses = False
         self.acknowledged = False
+        self.now_s = 0.0
 
     @initialize(left=st.sets(st.sampled_from(How)))
     def a_session_may_hold_anything_from_before(self, left) -> None:
         self.there, self.saved = set(left), set(left)
-        self.made.connected()
+        self.made.begin()
 
-    @rule(others=st.sampled_from([frozenset(), OTHERS, OTHERS | {"qala-bridge-3"}]))
+    @rule(others=st.sampled_from([None, frozenset(), OTHERS, OTHERS | {"qala-bridge-3"}]))
     def claims_appear_or_vanish(self, others) -> None:
         self.made.members(others)
 
@@ -177,7 +249,7 @@ class Bridge(RuleBasedStateMachine):
     @precondition(lambda self: self.asked is None)
     @rule()
     def ask(self) -> None:
-        step = self.made.next()
+        step = self.made.next(self.now_s)
         if step is None:
             return
         self.made.asked(step)
@@ -194,7 +266,7 @@ class Bridge(RuleBasedStateMachine):
         step, self.asked = self.asked, None
         assert step is not None
         if self.refuses:
-            self.made.refused(step)
+            self.made.refused(step, self.now_s)
             return
         self.made.granted(step)
         self.acknowledged |= not step.ends
@@ -203,6 +275,10 @@ class Bridge(RuleBasedStateMachine):
     @rule()
     def no_answer_comes_in_time(self) -> None:
         self.asked = None
+
+    @rule(after_s=st.sampled_from([1.0, RETRY_S]))
+    def time_passes(self, after_s) -> None:
+        self.now_s += after_s
 
     @rule()
     def the_broker_saves(self) -> None:
@@ -218,7 +294,7 @@ class Bridge(RuleBasedStateMachine):
             self.there = set()
         self.saved = set(self.there)
         self.asked, self.acknowledged = None, False
-        self.made.connected()
+        self.made.begin()
 
     @invariant()
     def what_is_held_is_there(self) -> None:
@@ -231,23 +307,29 @@ class Bridge(RuleBasedStateMachine):
 
     @invariant()
     def answers_come_to_an_end_with_only_the_wanted_one_there(self) -> None:
-        """Where nothing is forbidden and all is answered; on a copy, in a few packets."""
+        """Where nothing is forbidden and all is answered, in a minute; on a copy."""
         copy = Bridge.__new__(Bridge)
         copy.__dict__ = {**self.__dict__, "forbidden": set(), "there": set(self.there)}
-        made = copy.made = Subscriptions()
-        made.held, made._ended = set(self.made.held), set(self.made._ended)
-        made._refused, made._alone = set(self.made._refused), self.made._alone
-        refused = bool(made._refused)
+        copy.made = made = deepcopy(self.made)
         if copy.asked is not None:
             copy.the_answer_comes()
+        copy.now_s += RETRY_S
         for _ in range(5):
-            if made.next() is None:
-                break
             copy.ask()
-            copy.the_answer_comes()
-        assert made.next() is None
-        if not refused and not self.refuses:
-            assert copy.there == {made.wanted} == made.held
+            if copy.asked is not None:
+                copy.the_answer_comes()
+        assert made.next(copy.now_s) is None
+        assert copy.there == {made.wanted} == made.held
+        assert made.settled
+        assert made.hindered is None
+
+    @invariant()
+    def whoever_does_not_go_on_is_settled_or_knows_why_and_when(self) -> None:
+        made = self.made
+        if self.asked is None and made.held and made.next(self.now_s) is None:
+            assert made.settled != (made.hindered is not None)
+            assert made.settled == (made.again_s is None)
+            assert made.again_s is None or self.now_s < made.again_s <= self.now_s + RETRY_S
 
 
 TestAnyOrder = Bridge.TestCase

@@ -120,6 +120,23 @@ def test_a_claim_without_ticks_is_a_bridge_away_with_its_queue():
     assert "`qala bridge --adopt north`" in str(found.mend)
 
 
+def test_what_a_forgotten_claim_costs_a_bridge_that_is_left_alone_is_said():
+    forgotten = replace(CLAIMED, claims=("qala-bridge-1", "qala-bridge-2", "qala-bridge-test"))
+    alone = {finding.check: finding.what for finding in bridges(forgotten)}
+    assert set(alone) == {"bridge 2", "bridge test"}
+    assert all("bridge 1, which else would be alone, shares" in what for what in alone.values())
+    assert all("a restart of the broker loses" in what for what in alone.values())
+
+
+def test_bridges_that_are_several_anyway_share_with_or_without_a_forgotten_claim():
+    forgotten = replace(CLAIMED, claims=("qala-bridge-1", "qala-bridge-2", "qala-bridge-test"))
+    (found,) = bridges(forgotten, replace(LOG, bridges=(ONE, replace(ONE, id="2"))))
+    assert found.check == "bridge test"
+    assert "shares" not in found.what
+    (gone,) = bridges(log=replace(LOG, moving=False))
+    assert "shares" not in gone.what
+
+
 def test_a_bridge_that_has_fallen_silent_is_away():
     silent = replace(LOG, bridges=(ONE, replace(ONE, id="2", quiet_ms=10_001)))
     broker = replace(CLAIMED, claims=("qala-bridge-1", "qala-bridge-2"))

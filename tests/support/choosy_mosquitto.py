@@ -67,7 +67,9 @@ class Choosy(RunningServer):
 
 def _plugin() -> Path:
     """Debian and Ubuntu have it in the package mosquitto."""
-    return next(iter(sorted(Path("/usr/lib").glob(f"*/{_PLUGIN}"))))
+    found = sorted(Path("/usr/lib").glob(f"*/{_PLUGIN}"))
+    assert found, f"no {_PLUGIN} below /usr/lib: it comes with the package mosquitto"
+    return found[0]
 
 
 def _rights(refused: AbstractSet[str]) -> dict[str, object]:

@@ -31,13 +31,13 @@ Say = Callable[[str], None]
 class Sizes:
     """How much is measured."""
 
-    count: int = 120_000
+    count: int = 100_000
     """Readings over which worker and sink are measured at full speed; bridges get twice that."""
     devices: int = 1000
     repeats: int = 3
     paced_rate: float = 5000.0
     """Readings a second."""
-    paced_s: float = 10.0
+    paced_s: float = 8.0
     delay_rate: float = 2000.0
     """Readings a second while delays are measured."""
     delay_s: float = 6.0

@@ -16,7 +16,7 @@ from tests.bench.delay import delays_s
 from tests.bench.load import Load, record
 from tests.bench.meter import BehindError, Cost, Meter, together
 from tests.bench.replay import Replayed
-from tests.bench.systems import BRIDGE, Running, System, end_session, open_session
+from tests.bench.systems import ALL, BRIDGE, Running, System, end_session, open_session
 from tests.support.stack import Stack
 
 LIVE_RATE: Final = 18_000
@@ -77,7 +77,10 @@ async def begin(system: System, stages: Sequence[str], started: dict[str, Runnin
 
 @asynccontextmanager
 async def running(system: System, *stages: str) -> AsyncIterator[dict[str, Running]]:
-    """Stages of a system, ready; they are stopped at the end, the first one first."""
+    """Stages of a system, ready; they are stopped at the end, the first one first.
+
+    The broker then keeps nothing for it: what others are measured with would wait for it.
+    """
     started: dict[str, Running] = {}
     try:
         await begin(system, stages, started)
@@ -88,6 +91,8 @@ async def running(system: System, *stages: str) -> AsyncIterator[dict[str, Runni
         for stage in stages:
             if stage in started:
                 await started[stage].stop()
+        if {BRIDGE, ALL} & set(stages):
+            await end_session(system.stack.mqtt_connection, system.client_id)
 
 
 @asynccontextmanager

@@ -42,14 +42,14 @@ class Qala:
     by_the_clock = True
 
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+        self.stack = stack
 
     async def prepare(self) -> None:
         """Nothing: a stack is provisioned for Qala."""
 
     async def reset(self) -> None:
         """Forget readings that are too old by now to take the common path."""
-        await forget_log(self._stack, topics.TELEMETRY)
+        await forget_log(self.stack, topics.TELEMETRY)
 
     async def start(self, stage: str, *, copy: int = 1) -> Running:
         """Start a command of `qala`, or a further ``copy`` of one that runs.
@@ -58,12 +58,12 @@ class Qala:
         """
         probe = self._probe(stage, copy)
         probe.unlink(missing_ok=True)
-        process = await self._stack.run(*_COMMANDS[stage])
+        process = await self.stack.run(*_COMMANDS[stage])
         return Running(process, lambda: progress(probe, stage))
 
     def _probe(self, stage: str, copy: int) -> Path:
         name = _PROBES[stage] if copy == 1 else f"{_PROBES[stage]}-{copy}"
-        return self._stack.data / "run" / f"{name}.probe.json"
+        return self.stack.data / "run" / f"{name}.probe.json"
 
     async def ready(self, stage: str, running: Running, *, copy: int = 1) -> None:
         """As its ``/ready`` says."""

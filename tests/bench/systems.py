@@ -48,6 +48,8 @@ class System(Protocol):
     """One way from MQTT to InfluxDB."""
 
     name: str
+    stack: Stack
+    """The servers that it runs on."""
     stages: tuple[str, ...]
     """Which of `STAGES` it has, the one that reads MQTT first."""
     feeder: System | None

@@ -117,26 +117,26 @@ class Telegraf:
     database = "telegraf"
 
     def __init__(self, stack: Stack, *, grace: str = _GRACE) -> None:
-        self._stack = stack
+        self.stack = stack
         self._topic = f"{self.database}.readings"
         self._grace = grace
 
     async def prepare(self) -> None:
         """Build it, and make its topic and its database."""
         await build()
-        await make_topics(self._stack, self._topic)
-        await make_database(self._stack, self.database)
+        await make_topics(self.stack, self._topic)
+        await make_database(self.stack, self.database)
 
     async def reset(self) -> None:
         """Nothing: a log of any age does."""
 
     async def start(self, stage: str) -> Running:
         """Start one Telegraf."""
-        ports = self._stack.ports
+        ports = self.stack.ports
         text = configuration(
             self.parts[stage],
             mqtt=ports.mqtt,
-            kafka=self._stack.kafka_connection.bootstrap,
+            kafka=self.stack.kafka_connection.bootstrap,
             influx=ports.influx,
             filter=FILTER,
             client_id=self.client_id,
@@ -145,16 +145,16 @@ class Telegraf:
             grace=self._grace,
         )
         name = f"{self.database}-{stage.replace(' ', '-')}"
-        config = self._stack.data / f"{name}.conf"
+        config = self.stack.data / f"{name}.conf"
         config.write_text(text, encoding="utf-8")
-        process = await spawn(self._stack, name, str(program()), "--config", str(config), *_STRICT)
+        process = await spawn(self.stack, name, str(program()), "--config", str(config), *_STRICT)
         return Running(process, await self._progress(stage))
 
     async def _progress(self, stage: str) -> Progress:
         if stage == BRIDGE:
-            log = Size(self._stack, self._topic)
+            log = Size(self.stack, self._topic)
             return lambda: _reached(log.records)
-        url = f"{self._stack.influx_connection.url}/debug/vars"
+        url = f"{self.stack.influx_connection.url}/debug/vars"
         before = await _points(url)
 
         async def points() -> float:
@@ -164,7 +164,7 @@ class Telegraf:
 
     async def ready(self, stage: str, running: Running) -> None:
         """When it has a connection to its source."""
-        port = self._stack.ports.kafka if stage == WORKER_AND_SINK else self._stack.ports.mqtt
+        port = self.stack.ports.kafka if stage == WORKER_AND_SINK else self.stack.ports.mqtt
         await eventually(lambda: connected(running, port), timeout_s=_READY_S)
 
 

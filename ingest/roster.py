@@ -169,7 +169,7 @@ class Roster:
                     # one that only hangs doesn't answer; what comes back comes before its answer
                     await link.subscribe([f"{CLAIMS}+{_BEAT}"], qos=0)
                 if members.silent:
-                    self._unseen(f"claims can't be read; {_MEND}; {_AS_SEVERAL}")
+                    self._keeps_silent()
                     return  # claims come with a subscription: the next connection asks anew
                 if members.others is not None or not self._claimed:
                     self._readiness.note(_NOTE, None)
@@ -187,11 +187,16 @@ class Roster:
             self._on_others(others)
         self._seen.set()
 
+    def _keeps_silent(self) -> None:
+        """A refusal is said by whoever else is refused; this is said by nobody but us."""
+        why = f"claims can't be read; {_MEND}; {_AS_SEVERAL}"
+        if self._readiness.notes.get(_NOTE) != why:
+            _log.warning("other bridges can't be seen", why=why)
+        self._unseen(why)
+
     def _unseen(self, why: str) -> None:
         """Others can't be seen: what was known of them doesn't hold any more."""
         self._tell(set())
-        if self._readiness.notes.get(_NOTE) != why:
-            _log.warning("other bridges can't be seen", why=why)
         self._readiness.note(_NOTE, why)
         if self._others is not None:
             self._others = None

@@ -31,12 +31,15 @@ from sinks.metrics import InfluxMetrics
 from sinks.own_rows import OwnRows
 from sinks.policy_writer import Chunk, PolicyWriter, topic_of
 from sinks.progress import Progress
+from sinks.recall import Recall, WrittenClocks
 from sinks.rows import SOURCE_TOPICS, Letter, RowMaker
 from sinks.settings import InfluxSinkSettings
 
 _log = structlog.get_logger(__name__)
 _PART = "influxdb"
 _OWN = "pipeline"
+_RECALL = "recall"
+_PARTITIONS = "partitions"
 _POLL_MS = 200
 _TIDY_S = 10.0
 
@@ -50,6 +53,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         consumer: AIOKafkaConsumer,
         chat: ChatGroups,
         sink: Sink,
+        written: WrittenClocks,
         letters: DeadLetters,
         metrics: InfluxMetrics,
         readiness: Readiness,
@@ -76,6 +80,16 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             )
             for policy in POLICIES
         }
+        self._recall = Recall(
+            consumer,
+            written,
+            self._maker,
+            self._progress,
+            most=settings.remembered_clocks,
+            backoff=Backoff(settings.backoff_first_s, settings.backoff_most_s, random),
+            readiness=readiness,
+            troubled=lambda trouble: self._waited_for(_RECALL, trouble),
+        )
         self._own = OwnRows(
             settings,
             consumer,
@@ -129,16 +143,23 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Begin where the group has committed; a pause begins anew, too."""
         self._paused = False
-        self._readiness.working("partitions")
+        if assigned:
+            self._readiness.waiting(_PARTITIONS, "what was written of wrong clocks is asked for")
+        else:
+            self._readiness.working(_PARTITIONS)
         _log.info("partitions assigned", count=len(assigned))
 
     async def _consume(self) -> None:
         """One turn: take what has come, or while too much waits only stay in the group."""
         self._pause_or_resume()
+        if self._consumer.assignment():
+            await self._recall.hour_before(time.time_ns() // 1_000_000)
+            self._readiness.working(_PARTITIONS)
         fetched = await self._consumer.getmany(
             timeout_ms=_POLL_MS, max_records=self._settings.fetch_records
         )
         generation = self._progress.generation
+        await self._recall.before(fetched)
         for partition, records in fetched.items():
             for record in records:
                 if self._progress.generation != generation:
@@ -217,16 +238,20 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._counters["rejected"] += len(letters)
 
     def _troubled(self, policy: str, trouble: Trouble | None) -> None:
-        """Say once what InfluxDB is waited for; ready again when no policy has trouble."""
+        if trouble:
+            self._metrics.retries.labels(policy).inc()
+        self._waited_for(policy, trouble)
+
+    def _waited_for(self, what: str, trouble: Trouble | None) -> None:
+        """Say once what InfluxDB is waited for; ready again when nothing has trouble."""
         if trouble is None:
-            if self._troubles.pop(policy, None) and not self._troubles:
+            if self._troubles.pop(what, None) and not self._troubles:
                 _log.info("influxdb takes rows again")
                 self._readiness.working(_PART)
             return
-        self._metrics.retries.labels(policy).inc()
         if trouble.reason not in self._troubles.values():
             _log.warning("influxdb does not take rows; they wait", reason=trouble.reason)
-        self._troubles[policy] = trouble.reason
+        self._troubles[what] = trouble.reason
         self._readiness.waiting(_PART, trouble.reason)
 
     async def _commit_for_ever(self) -> None:

@@ -17,6 +17,7 @@ from sinks.chat_groups import ChatGroups
 from sinks.deadletter import DeadLetters
 from sinks.errors import InfluxRefusedError
 from sinks.influx import InfluxSink
+from sinks.influx_clocks import InfluxClocks
 from sinks.influx_loop import InfluxLoop
 from sinks.kafka import close_within, group_consumer, producer, started, wait_or_stop
 from sinks.metrics import InfluxMetrics
@@ -85,7 +86,10 @@ async def run_influx_sink(
         )
         metrics = InfluxMetrics(registry)
         chat = ChatGroups(kafka, consumer, settings.chat_group)
-        loop = InfluxLoop(settings, consumer, chat, sink, letters, metrics, readiness, random)
+        written = InfluxClocks(influx, sink)
+        loop = InfluxLoop(
+            settings, consumer, chat, sink, written, letters, metrics, readiness, random
+        )
         async with watched_kafka(kafka, readiness):
             await loop.run(stop)
     finally:

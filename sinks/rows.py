@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -27,6 +27,17 @@ _Made = list[tuple[str, int, str]] | WorkerProgress
 """Retention policy, time in ms and row: the row of a record, after it what that row marks; or
 how far the worker was."""
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+Name = tuple[str, str, int, int, int]
+"""Site, device, boot, seq, ts: what names a reading and its device's word on when it was."""
+
+
+class FirstTime(NamedTuple):
+    """At which receive time (ms) a reading whose clock was not believed stands."""
+
+    name: Name
+    at_ms: int
 
 
 class Letter(NamedTuple):
@@ -68,7 +79,22 @@ class RowMaker:
 
     def __init__(self, remembered: int) -> None:
         self._remembered = remembered
-        self._first_at: OrderedDict[tuple[str, str, int, int, int], int] = OrderedDict()
+        self._first_at: OrderedDict[Name, int] = OrderedDict()
+
+    def recall(self, written: Iterable[FirstTime]) -> None:
+        """Remember what has been written, too: by this process before it began, or by others.
+
+        Of two rows of a reading the earlier one was the first; what is remembered already stays.
+        Where it is too much, the newest are kept.
+        """
+        known: dict[Name, int] = {}
+        for name, at_ms in written:
+            known[name] = min(at_ms, known.get(name, at_ms))
+        if known.keys() <= self._first_at.keys():
+            return
+        known |= self._first_at
+        by_age = sorted(known.items(), key=lambda one: one[1])
+        self._first_at = OrderedDict(by_age[-self._remembered :])
 
     def rows(self, topic: str, value: bytes | None, now_ms: int) -> Rows:
         """The rows of a record of one of `SOURCE_TOPICS`; a tick or a tombstone gives none."""

@@ -161,8 +161,8 @@ def provision(
         typer.Option(
             "--tokens",
             metavar="DIR",
-            help="Also make tokens of InfluxDB 2.x that may only write (sink/token) or read "
-            "(reader/token), in this folder.",
+            help="Also make tokens of InfluxDB 2.x that may read and write (sink/token) or only "
+            "read (reader/token), in this folder.",
         ),
     ] = None,
     as_json: Json = False,

@@ -116,7 +116,7 @@ def _policies(found: Findings, seen: InfluxSeen) -> None:
 
 
 def _rights(found: Findings, seen: InfluxSeen, influx: InfluxConnection) -> None:
-    """Reading is enough for boards, writing for the sink: each may have a user of its own."""
+    """Reading is enough for boards, the sink writes, too: each may have a user of its own."""
     name = influx.database
     no_read = seen.readable[1] if seen.readable[0] != HTTPStatus.OK else ""
     # what isn't there can't be written either, and has been told
@@ -139,7 +139,12 @@ def _rights(found: Findings, seen: InfluxSeen, influx: InfluxConnection) -> None
             f"enough for boards; the sink needs WRITE on {name}",
         )
     elif no_read:
-        found.ok("rights", f"may write {name}, and not read it: enough for the sink")
+        found.warning(
+            "rights",
+            f"may write {name}, and not read it: {no_read}",
+            f"the sink needs READ on {name}, too: without it a reading of a wrong clock that comes "
+            "again after a restart becomes a second row",
+        )
     elif not seen.writes:
         found.ok("rights", f"may read and write {name}")
 

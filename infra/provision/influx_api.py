@@ -111,10 +111,11 @@ class InfluxApi:
             )
         return body
 
-    async def knows_token(self) -> bool:
-        """Whether 2.x knows the token of this session, whatever it may do."""
-        status, _, _ = await self._request("GET", "/api/v2/buckets", params={"limit": "1"})
-        return status not in _REFUSALS
+    async def shows_bucket(self, name: str) -> bool:
+        """Whether 2.x knows the token of this session, and lets it read the bucket ``name``."""
+        params = {"org": self._influx.org, "name": name}
+        status, _, body = await self._request("GET", "/api/v2/buckets", params=params)
+        return status < _FIRST_REFUSAL and bool(body.get("buckets"))
 
     async def _request(
         self,

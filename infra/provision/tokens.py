@@ -1,4 +1,4 @@
-"""Tokens of InfluxDB 2.x that may do less than everything: one writes rows, one reads them."""
+"""Tokens of InfluxDB 2.x that may do less than everything: the sink's, and one that reads."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from infra.provision.errors import ProvisionError
 from infra.provision.influx import organisation
 from infra.provision.influx_api import FIRST_2, InfluxApi
 from schemas.connections import InfluxConnection
+from schemas.measurements import DEFAULT_POLICY
 
 TOKEN_FILE: Final = "token"  # noqa: S105 - the name of a file
-_ACTIONS: Final = {"sink": "write", "reader": "read"}
+# the sink recalls what it wrote of wrong clocks
+_ACTIONS: Final = {"sink": ("read", "write"), "reader": ("read",)}
 # Grafana reads it as another user; whoever else shall not is kept out by the folder
 _MODES: Final = {"sink": 0o600, "reader": 0o644}
 
@@ -22,8 +24,9 @@ _MODES: Final = {"sink": 0o600, "reader": 0o644}
 async def make_tokens(influx: InfluxConnection, folder: Path) -> list[str]:
     """Make ``sink/token`` and ``reader/token`` in ``folder``; returns what was done.
 
-    The sink's may write all buckets of the organisation and nothing else, the reader's read
-    them. One that is there and known to InfluxDB is kept, so this is safe to repeat.
+    The sink's may read and write all buckets of the organisation and nothing else, the reader's
+    read them. One that is there and may read is kept, so this is safe to repeat; the sink's of
+    an older version may not.
 
     Raises:
         ProvisionError: InfluxDB can't be reached or refuses, has no tokens (1.8), or the folder
@@ -38,27 +41,27 @@ async def make_tokens(influx: InfluxConnection, folder: Path) -> list[str]:
             )
         org = await organisation(api, influx)
         done = []
-        for name, action in _ACTIONS.items():
+        for name, actions in _ACTIONS.items():
             file = folder / name / TOKEN_FILE
-            if await _is_known(influx, _read(file)):
+            if await _may_read(influx, _read(file)):
                 continue
             bucket = {"type": "buckets", "orgID": org}
             asked = {
                 "orgID": org,
                 "description": f"qala provision: {name}",
-                "permissions": [{"action": action, "resource": bucket}],
+                "permissions": [{"action": one, "resource": bucket} for one in actions],
             }
             made = await api.call("POST", "authorizations", json=asked)
             _write(file, str(made["token"]), _MODES[name])
-            done.append(f"InfluxDB: made a token that may {action}, in {file}")
+            done.append(f"InfluxDB: made a token that may {' and '.join(actions)}, in {file}")
     return done
 
 
-async def _is_known(influx: InfluxConnection, token: str) -> bool:
+async def _may_read(influx: InfluxConnection, token: str) -> bool:
     if not token:
         return False
     async with InfluxApi(influx.model_copy(update={"token": SecretStr(token)})) as api:
-        return await api.knows_token()
+        return await api.shows_bucket(influx.bucket(DEFAULT_POLICY))
 
 
 def _read(file: Path) -> str:

@@ -393,8 +393,10 @@ async def test_a_wrong_token_is_told_and_a_right_one_is_not(tmp_path: Path):
         "CREATE USER boss WITH PASSWORD 'right' WITH ALL PRIVILEGES",
         "CREATE USER reader WITH PASSWORD 'right'",
         'GRANT READ ON "qala" TO reader',
+        "CREATE USER writer WITH PASSWORD 'right'",
+        'GRANT WRITE ON "qala" TO writer',
         "CREATE USER sink WITH PASSWORD 'right'",
-        'GRANT WRITE ON "qala" TO sink',
+        'GRANT ALL ON "qala" TO sink',
     ):
         await query(influx, words)
     await open_one.stop()
@@ -404,6 +406,7 @@ async def test_a_wrong_token_is_told_and_a_right_one_is_not(tmp_path: Path):
         wrong = problem(await _of_influx(influx, "boss:wrong"), "influxdb", "token")
         none = problem(await _of_influx(influx, ""), "influxdb", "token")
         reader = await _of_influx(influx, "reader:right")
+        writer = await _of_influx(influx, "writer:right")
         sink = await _of_influx(influx, "sink:right")
         right = await _of_influx(influx, "boss:right")
     finally:
@@ -415,8 +418,11 @@ async def test_a_wrong_token_is_told_and_a_right_one_is_not(tmp_path: Path):
     (may_read,) = (finding for finding in reader if finding.check == "rights")
     assert "may read qala, and not write raw, r10s, r1m, r1h" in may_read.what
     assert "WRITE on qala" in str(may_read.mend)
-    (may_write,) = (finding for finding in sink if finding.check == "rights")
-    assert may_write.what == "may write qala, and not read it: enough for the sink"
+    (may_write,) = (finding for finding in writer if finding.check == "rights")
+    assert "may write qala, and not read it" in may_write.what
+    assert "READ on qala" in str(may_write.mend)
+    (may_both,) = (finding for finding in sink if finding.check == "rights")
+    assert may_both.what == "may read and write qala"
     assert {finding.state for finding in right} == {"ok"}
 
 

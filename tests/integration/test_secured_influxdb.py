@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ from pydantic import SecretStr
 
 from infra.native import LOOPBACK, NativeServer, log_path
 from infra.provision.errors import ProvisionError
-from infra.provision.influx import provision_influx
+from infra.provision.influx import organisation, provision_influx
+from infra.provision.influx_api import InfluxApi
 from schemas.connections import InfluxConnection
+from sinks.contract import Trouble
 from sinks.influx import InfluxSink
+from sinks.influx_clocks import InfluxClocks
+from sinks.rows import FirstTime
 from tests.support.secured import SecuredCity
 from tests.support.servers import RunningServer, query
 
@@ -146,6 +151,43 @@ async def test_a_sink_that_may_write_is_not_refused_and_leaves_nothing(
     assert await query(any_influxdb.of("reader"), "SHOW SERIES") == before
 
 
+async def _writer(secured: Secured) -> InfluxConnection:
+    """A user who may write and not read, as sinks' were made by an older page."""
+    admin = secured.of("admin")
+    if "sinks:" in secured.tokens["sinks"]:
+        await query(admin, "CREATE USER writer WITH PASSWORD 'for-tests-only'")
+        await query(admin, "GRANT WRITE ON qala TO writer")
+        token = "writer:for-tests-only"
+    else:
+        async with InfluxApi(admin) as api:
+            org = await organisation(api, admin)
+            right = {"action": "write", "resource": {"type": "buckets", "orgID": org}}
+            asked = {"orgID": org, "description": "writer", "permissions": [right]}
+            token = (await api.call("POST", "authorizations", json=asked))["token"]
+    return admin.model_copy(update={"token": SecretStr(token)})
+
+
+async def test_a_sinks_token_recalls_what_it_wrote_and_one_that_only_writes_says_its_mend(
+    any_influxdb: Secured,
+) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    row = f"{ROW},boot=1i,seq=2i,device_ts=-3i {now_ms * 1_000_000 + 7921}"
+    for influx, may_read in (
+        (any_influxdb.of("sinks"), True),
+        (await _writer(any_influxdb), False),
+    ):
+        sink = InfluxSink(influx, timeout_s=10)
+        assert (await sink.write("raw", [row])).accepted == 1
+        found = await InfluxClocks(influx, sink).since("temperature", now_ms - 1000, 10)
+        await sink.close()
+        if may_read:
+            assert found == [FirstTime(("hall-1", "t-1", 1, 2, -3), now_ms)]
+        else:
+            assert isinstance(found, Trouble)
+            assert found.final
+            assert "not read qala/raw" in found.reason
+
+
 @pytest.mark.parametrize(
     "user, said",
     [
@@ -161,8 +203,9 @@ async def test_a_token_without_the_right_to_write_is_refused_in_a_sentence(
 
 @pytest.mark.parametrize("user", ["wrong", "sinks"])
 async def test_provisioning_needs_a_token_that_may_do_it(any_influxdb: Secured, user: str) -> None:
+    missing = any_influxdb.of(user).model_copy(update={"database": "another"})
     with pytest.raises(ProvisionError, match="QALA_INFLUX_TOKEN"):
-        await provision_influx(any_influxdb.of(user))
+        await provision_influx(missing)
 
 
 async def test_http_to_a_port_that_wants_https_is_named(any_influxdb: Secured) -> None:

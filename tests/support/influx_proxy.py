@@ -1,4 +1,4 @@
-"""A TCP proxy before a real InfluxDB that misbehaves when it is asked to write."""
+"""A TCP proxy before a real InfluxDB that misbehaves when it is spoken to."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from schemas.connections import InfluxConnection
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _WRITE: Final = b"POST /api/v2/write"
+_ASK: Final = b"POST /query"
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ class InfluxProxy:
 
     Where ``about`` is set, only writes that hold it: the sink's rows of its own are none of them.
     While ``open`` is not set, InfluxDB writes, and its answers wait; ``held`` counts these.
+    ``told`` is the answer to each question, where it is set.
     ``slow_s`` passes before each answer to a write. ``passed`` counts writes that InfluxDB got.
     """
 
     def __init__(self, influx: InfluxConnection) -> None:
         self.faults: deque[Fault] = deque()
+        self.told: Instead | None = None
         self.about = b""
         self.open = asyncio.Event()
         self.open.set()
@@ -86,6 +89,8 @@ class InfluxProxy:
             writer.close()
 
     async def _answer(self, head: bytes, body: bytes) -> bytes | None:
+        if head.startswith(_ASK) and self.told:
+            return self.told.encode()
         if not head.startswith(_WRITE):
             return await self._forward(head, body)
         fault = self.faults.popleft() if self.faults and self.about in body else None

@@ -9,7 +9,7 @@ from schemas.envelope import line_bytes, line_head
 from schemas.measurements import DAY_S
 from schemas.records import Alert, DeviceRecord, Rollup, Throughput, WorkerProgress, encode
 from schemas.topics import ALERTS, DEVICES, ROLLUPS, TELEMETRY
-from sinks.rows import RowMaker
+from sinks.rows import FirstTime, RowMaker
 
 NOW_MS = 1_800_000_000_000
 DAY_MS = DAY_S * 1000
@@ -115,6 +115,56 @@ def test_receive_times_of_wrong_clocks_are_remembered_for_a_bounded_number_of_re
     known = maker.rows(TELEMETRY, air(2, 5, at=NOW_MS + 70), NOW_MS).by_policy["raw"]
     assert forgotten[0].split(" ")[-1].startswith(str(NOW_MS + 70))
     assert known[0].split(" ")[-1].startswith(str(NOW_MS))
+
+
+def first(seq: int, at_ms: int) -> FirstTime:
+    return FirstTime(("stop-1", "ion-1", 1, seq, 5), at_ms)
+
+
+def at_of(maker: RowMaker, seq: int, at_ms: int) -> int:
+    """Where (ms) the reading ``seq`` stands that the bridge received at ``at_ms``."""
+    (row,) = maker.rows(TELEMETRY, air(seq, 5, at=at_ms), NOW_MS).by_policy["raw"]
+    return int(row.split(" ")[-1]) // 1_000_000
+
+
+def test_what_was_written_before_is_recalled_and_the_earliest_row_is_the_first():
+    maker = RowMaker(10)
+    maker.recall([first(1, NOW_MS + 7), first(1, NOW_MS), first(1, NOW_MS + 3)])
+    assert at_of(maker, 1, NOW_MS + 70) == NOW_MS
+    assert at_of(maker, 2, NOW_MS + 70) == NOW_MS + 70
+
+
+def test_a_recalled_reading_that_is_believed_when_it_comes_again_stays_where_it_is():
+    maker, ts = RowMaker(10), NOW_MS + 60_000
+    maker.recall([FirstTime(("stop-1", "ion-1", 1, 1, ts), NOW_MS)])
+    again = maker.rows(TELEMETRY, air(1, ts), NOW_MS).by_policy["raw"]
+    assert again == made(TELEMETRY, air(1, ts, at=NOW_MS)).by_policy["raw"]
+
+
+def test_what_is_remembered_is_not_replaced_by_what_is_recalled():
+    maker = RowMaker(10)
+    at_of(maker, 1, NOW_MS)
+    maker.recall([first(1, NOW_MS - 50), first(2, NOW_MS - 40)])
+    assert at_of(maker, 1, NOW_MS + 70) == NOW_MS
+    assert at_of(maker, 2, NOW_MS + 70) == NOW_MS - 40
+
+
+def test_of_too_many_that_are_recalled_the_newest_are_kept():
+    maker = RowMaker(3)
+    at_of(maker, 9, NOW_MS)
+    maker.recall(first(seq, NOW_MS - seq) for seq in range(1, 6))
+    assert at_of(maker, 9, NOW_MS + 70) == NOW_MS
+    assert at_of(maker, 2, NOW_MS + 70) == NOW_MS - 2
+    assert at_of(maker, 1, NOW_MS + 70) == NOW_MS - 1
+    assert at_of(maker, 3, NOW_MS + 70) == NOW_MS + 70
+
+
+def test_what_is_recalled_goes_first_when_more_comes():
+    maker = RowMaker(2)
+    maker.recall([first(1, NOW_MS - 2), first(2, NOW_MS - 1)])
+    at_of(maker, 3, NOW_MS)
+    assert at_of(maker, 2, NOW_MS + 70) == NOW_MS - 1
+    assert at_of(maker, 1, NOW_MS + 70) == NOW_MS + 70
 
 
 def test_each_rollup_goes_to_the_policy_of_its_window():

@@ -79,11 +79,15 @@ def test_rights_that_are_missing_are_told():
     assert reader.what == "may read qala, and not write raw, r1h: not authorised"
     nobody = only(writes=refused, readable=(403, "no"))
     assert nobody.state == "problem"
+    writer = only(readable=(403, "requires READ"))
+    assert writer.state == "warning"
+    assert writer.what == "may write qala, and not read it: requires READ"
+    assert "the sink needs READ on qala" in str(writer.mend)
 
 
-def test_a_sinks_own_user_leaves_the_database_unseen():
-    found = only(asked=(403, "requires READ"), readable=(403, "no"), kept_s={}, default=None)
-    assert (found.check, found.state) == ("database", "unknown")
+def test_a_user_who_may_only_write_leaves_the_database_unseen():
+    found = judged(asked=(403, "requires READ"), readable=(403, "no"), kept_s={}, default=None)
+    assert [(f.check, f.state) for f in found] == [("database", "unknown"), ("rights", "warning")]
 
 
 def test_an_organisation_that_is_not_known_is_the_only_finding():

@@ -188,10 +188,7 @@ class MqttLink(asyncio.BufferedProtocol):
     async def unsubscribe(self, patterns: Sequence[str]) -> None:
         """Unsubscribe; messages already queued for this session may still come.
 
-        Raises:
-            MqttRefusedError: the server refused one of the filters.
-            MqttError: the link has ended, or did before the answer; or none came within
-                ``connect_timeout_s``, also while `pause_receiving` leaves it unread.
+        Raises as `subscribe` does.
         """
         await self._questions.unsubscribe(patterns)
 

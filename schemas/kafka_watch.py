@@ -25,45 +25,32 @@ PART: Final = "kafka server"
 _log = structlog.get_logger(__name__)
 
 
-class KafkaWatch:
-    """Whether Kafka answered when it was last asked; before the first time it did."""
-
-    def __init__(self) -> None:
-        """Begin with a Kafka that answers."""
-        self.answers = True
-
-
 @asynccontextmanager
 async def watched_kafka(
     kafka: KafkaConnection, readiness: Readiness, *, every_s: float = EVERY_S
-) -> AsyncIterator[KafkaWatch]:
+) -> AsyncIterator[None]:
     """While the context lasts, ``readiness`` says where Kafka gives no answer, and why."""
-    watch = KafkaWatch()
-    watching = asyncio.create_task(_watch(kafka, readiness, every_s, watch))
+    watching = asyncio.create_task(_watch(kafka, readiness, every_s))
     try:
-        yield watch
+        yield
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
 
 
-async def _watch(
-    kafka: KafkaConnection, readiness: Readiness, every_s: float, watch: KafkaWatch
-) -> None:
+async def _watch(kafka: KafkaConnection, readiness: Readiness, every_s: float) -> None:
     told = None
     while True:
         await asyncio.sleep(every_s)
         try:
             await knock(kafka, timeout_s=ANSWER_S)
         except ServerAccessError as exc:
-            watch.answers = False
             reason = str(exc)
             if reason != told:
                 _log.warning("kafka does not answer; it is waited for", reason=reason)
             told = reason
             readiness.waiting(PART, reason)
         else:
-            watch.answers = True
             if told is not None:
                 _log.info("kafka answers again")
             told = None

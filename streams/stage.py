@@ -14,9 +14,9 @@ import structlog
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
+from schemas import kafka_watch
 from schemas.connections import KafkaConnection
 from schemas.errors import ServerAwayError
-from schemas.kafka_watch import KafkaWatch, watched_kafka
 from schemas.loops import StageLoopPolicy
 from schemas.readiness import Readiness
 from streams.app import attach, make_app, stop_app
@@ -60,13 +60,13 @@ async def run_streams(
         if not await _connected(store, readiness, stop):
             return
         try:
-            async with watched_kafka(kafka, readiness) as watch:
+            async with kafka_watch.watched_kafka(kafka, readiness):
                 # Faust makes the loop of its consumer's thread by the policy
                 asyncio.set_event_loop_policy(StageLoopPolicy())
                 app = make_app(settings, kafka, worker_id)
                 worker = Worker(app, store, rules, settings, readiness, metrics)
                 log.info("worker started", worker=worker_id, rules=rules.version)
-                await _run(app, worker, _settling(worker, watch, store, readiness), stop)
+                await _run(app, worker, _settling(worker, store, readiness), stop)
         finally:
             await store.stop()
 
@@ -108,14 +108,18 @@ async def _or_fail(worker: Worker, work: Coroutine[Any, Any, None]) -> None:
         worker.fail(exc)
 
 
-async def _settling(worker: Worker, kafka: KafkaWatch, store: Store, readiness: Readiness) -> None:
+async def _settling(worker: Worker, store: Store, readiness: Readiness) -> None:
     """Return never, unless the worker can't be left as it is.
 
     Raises:
         WorkerError: Kafka answers, and the worker still reads nothing of what the group gives it.
     """
     settling = Settling(every_s=EVERY_S, limit_s=LIMIT_S)
-    while settling.look(settled=worker.settled, answers=kafka.answers, heard=store.heard):
+    while settling.look(
+        settled=worker.settled,
+        answers=kafka_watch.PART not in readiness.reasons,
+        heard=store.heard,
+    ):
         await asyncio.sleep(EVERY_S)
     doing = readiness.reasons.get("group", "waiting for Faust to read on")
     raise WorkerError(

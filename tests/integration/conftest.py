@@ -1,4 +1,4 @@
-"""Fixtures of the bridge's tests: a Mosquitto of the module's own, and a Kafka with its topics."""
+"""Fixtures that several modules have: the bridge's servers, and what the sinks' tests send by."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
 
 from infra.provision import provision_kafka
 from infra.servers import ServerPorts, native_servers
 from schemas.connections import KafkaConnection, MqttConnection
+from tests.support.influx_proxy import InfluxProxy
 from tests.support.servers import RunningServer
+from tests.support.stack import Stack
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -34,3 +37,19 @@ async def log_servers(kafka_connection: KafkaConnection) -> KafkaConnection:
     """The session's Kafka, with the topics of the contract."""
     await provision_kafka(kafka_connection, partitions=8, simulated_clock=False)
     return kafka_connection
+
+
+@pytest_asyncio.fixture
+async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer of a module's stack, for what a sink is to read."""
+    made = AIOKafkaProducer(**stack.kafka_connection.client_args(), acks="all")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest_asyncio.fixture
+async def proxy(stack: Stack) -> AsyncIterator[InfluxProxy]:
+    """What misbehaves before the InfluxDB of a module's stack when it is told to."""
+    async with InfluxProxy.started(stack.influx_connection) as started:
+        yield started

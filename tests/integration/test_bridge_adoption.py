@@ -7,16 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from infra.doctor.ask_mqtt import BrokerSeen, ask_mqtt
-from ingest import AdoptionError, BridgeSettings, MqttOptions, connect_mqtt, run_adoption
+from ingest import AdoptionError, MqttOptions, connect_mqtt
 from ingest.claim import Claim
-from schemas.clock import RealClock
 from schemas.connections import KafkaConnection, MqttConnection
-from schemas.readiness import Readiness
 from tests.support.bridges import (
-    KEY,
+    Adoption,
     Bridge,
     air,
     bridging,
@@ -29,34 +26,6 @@ from tests.support.servers import RunningServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-class Adoption:
-    """``run_adoption`` as a task."""
-
-    def __init__(self, mqtt: MqttConnection, kafka: KafkaConnection, **settings: object) -> None:
-        self.stop = asyncio.Event()
-        self.registry = CollectorRegistry()
-        self.task = asyncio.get_running_loop().create_task(
-            run_adoption(
-                BridgeSettings(**settings),
-                mqtt=mqtt,
-                kafka=kafka,
-                clock=RealClock(),
-                key=KEY,
-                readiness=Readiness(),
-                registry=self.registry,
-                stop=self.stop,
-            )
-        )
-
-    async def drained(self) -> int:
-        async with asyncio.timeout(60):
-            return await self.task
-
-    async def messages(self) -> float:
-        assert not self.task.done()
-        return self.registry.get_sample_value("qala_bridge_messages_total") or 0.0
 
 
 @asynccontextmanager

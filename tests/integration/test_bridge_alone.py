@@ -9,17 +9,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
-from prometheus_client import CollectorRegistry
 
-from ingest import BridgeSettings, MqttOptions, connect_mqtt, run_adoption
+from ingest import MqttOptions, connect_mqtt
 from ingest import subscriber as subscriber_module
 from ingest import subscriptions as subscriptions_module
 from ingest.subscriptions import ORDINARY_FILTER, SHARED_FILTER
-from schemas.clock import RealClock
 from schemas.connections import MqttConnection
-from schemas.readiness import Readiness
 from tests.support.bridges import (
-    KEY,
+    Adoption,
     Bridge,
     Log,
     air,
@@ -214,16 +211,7 @@ async def test_an_absent_bridge_still_counts_and_an_adopted_one_does_not(
         async with bridging(mqtt, log_servers, id="heir") as heir:
             await heir.until_subscribed("shared")
             async with streaming(mqtt, "meanwhile") as number, asyncio.timeout(40):
-                drained = await run_adoption(
-                    BridgeSettings(id="gone"),
-                    mqtt=mqtt,
-                    kafka=log_servers,
-                    clock=RealClock(),
-                    key=KEY,
-                    readiness=Readiness(),
-                    registry=CollectorRegistry(),
-                    stop=asyncio.Event(),
-                )
+                drained = await Adoption(mqtt, log_servers, id="gone").task
             # both had what came until the adopted one was unsubscribed
             assert 300 < drained < 300 + number[0]
             await until_all(log, "adopted", 300)

@@ -11,16 +11,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from prometheus_client import CollectorRegistry
 
 from infra.servers import ServerPorts, native_servers
-from ingest import BridgeSettings, MqttOptions, connect_mqtt, run_adoption
+from ingest import MqttOptions, connect_mqtt
 from ingest.claim import CLAIMS
 from ingest.errors import MqttError
-from schemas.clock import RealClock
 from schemas.connections import MqttConnection
-from schemas.readiness import Readiness
-from tests.support.bridges import KEY, Bridge, Log, air, bridging, device, reading_log
+from tests.support.bridges import Adoption, Bridge, Log, air, bridging, device, reading_log
 from tests.support.servers import RunningServer
 from tests.support.waiting import eventually
 
@@ -124,21 +121,9 @@ async def test_who_cannot_hear_whether_a_bridge_lives_does_not_adopt_it(
 ) -> None:
     broker.allow(SILENT)
 
-    async def adopt() -> int:
-        return await run_adoption(
-            BridgeSettings(id="alive"),
-            mqtt=mqtt,
-            kafka=log_servers,
-            clock=RealClock(),
-            key=KEY,
-            readiness=Readiness(),
-            registry=CollectorRegistry(),
-            stop=asyncio.Event(),
-        )
-
     async with bridging(mqtt, log_servers, id="alive") as bridge:
         with pytest.raises(MqttError, match="allow reading qala/bridge/#"):
-            await adopt()
+            await Adoption(mqtt, log_servers, id="alive").task
         assert bridge.figure("connections_total") == 1
         assert not bridge.task.done()
 

@@ -86,14 +86,6 @@ async def webhooks() -> AsyncIterator[tuple[Webhook, Webhook]]:
         await one.stop()
 
 
-@pytest_asyncio.fixture
-async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
-    made = AIOKafkaProducer(**stack.kafka_connection.client_args(), acks="all")
-    await made.start()
-    yield made
-    await made.stop()
-
-
 @asynccontextmanager
 async def running(
     kafka: KafkaConnection, *urls: SecretStr, **settings: Any

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from schemas.connections import InfluxConnection
@@ -45,14 +43,6 @@ from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest_asyncio.fixture
-async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
-    made = AIOKafkaProducer(**stack.kafka_connection.client_args(), acks="all")
-    await made.start()
-    yield made
-    await made.stop()
 
 
 READINGS = [

@@ -5,18 +5,15 @@ from __future__ import annotations
 import gc
 import tracemalloc
 import weakref
-from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from aiokafka import AIOKafkaProducer
 
 from infra.native import free_port
 from schemas.connections import InfluxConnection
 from sinks import InfluxSink
-from tests.support.influx_proxy import InfluxProxy, Instead
+from tests.support.influx_proxy import Instead
 from tests.support.influx_sinks import (
     Running,
     air,
@@ -34,20 +31,6 @@ from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest_asyncio.fixture
-async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
-    made = AIOKafkaProducer(**stack.kafka_connection.client_args(), acks="all")
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest_asyncio.fixture
-async def proxy(stack: Stack) -> AsyncIterator[InfluxProxy]:
-    async with InfluxProxy.started(stack.influx_connection) as started:
-        yield started
 
 
 async def seqs_of(stack: Stack, site: str) -> list[int]:

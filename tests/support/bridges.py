@@ -13,7 +13,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
-from ingest import BridgeSettings, MqttLink, MqttOptions, PersonKey, connect_mqtt, run_bridge
+from ingest import (
+    BridgeSettings,
+    MqttLink,
+    MqttOptions,
+    PersonKey,
+    connect_mqtt,
+    run_adoption,
+    run_bridge,
+)
 from ingest.claim import CLAIMS
 from schemas.clock import Clock, RealClock
 from schemas.connections import KafkaConnection, MqttConnection
@@ -215,3 +223,31 @@ async def reading_log(kafka: KafkaConnection) -> AsyncIterator[Log]:
         yield Log(consumer)
     finally:
         await consumer.stop()
+
+
+class Adoption:
+    """``run_adoption`` as a task."""
+
+    def __init__(self, mqtt: MqttConnection, kafka: KafkaConnection, **settings: object) -> None:
+        self.stop = asyncio.Event()
+        self.registry = CollectorRegistry()
+        self.task = asyncio.get_running_loop().create_task(
+            run_adoption(
+                BridgeSettings(**settings),
+                mqtt=mqtt,
+                kafka=kafka,
+                clock=RealClock(),
+                key=KEY,
+                readiness=Readiness(),
+                registry=self.registry,
+                stop=self.stop,
+            )
+        )
+
+    async def drained(self) -> int:
+        async with asyncio.timeout(60):
+            return await self.task
+
+    async def messages(self) -> float:
+        assert not self.task.done()
+        return self.registry.get_sample_value("qala_bridge_messages_total") or 0.0

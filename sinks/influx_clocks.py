@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 
-from schemas.access import INFLUX, access_error
 from schemas.connections import InfluxConnection
+from schemas.errors import ServerAccessError
+from schemas.influxql import ask_influxql, influx_session
 from schemas.measurements import DEFAULT_POLICY
 from sinks.contract import Trouble
 from sinks.influx import InfluxSink
@@ -30,8 +30,6 @@ class InfluxClocks:
     def __init__(self, connection: InfluxConnection, sink: InfluxSink) -> None:
         self._connection = connection
         self._sink = sink
-        token = connection.token.get_secret_value()
-        self._headers = {"Authorization": f"Token {token}"} if token else {}
 
     async def since(self, measurement: str, from_ms: int, most: int) -> list[FirstTime] | Trouble:
         """The newest ``most`` such rows from ``from_ms`` on; see `WrittenClocks.since`."""
@@ -42,31 +40,22 @@ class InfluxClocks:
             f'WHERE ("device_ts" >= 0 OR "device_ts" < 0) '
             f"AND time >= {from_ms}ms ORDER BY time DESC LIMIT {most}"
         )
-        form = {"db": self._connection.database, "q": question, "epoch": "ms"}
         try:
-            connector = aiohttp.TCPConnector(ssl=self._connection.ssl_context() or True)
-            async with (
-                aiohttp.ClientSession(
-                    headers=self._headers, timeout=_TIMEOUT, connector=connector
-                ) as session,
-                session.post(f"{self._connection.url}/query", data=form) as answer,
-            ):
-                status, body = answer.status, await answer.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            error = access_error(INFLUX, self._connection, exc, tls=self._connection.tls)
-            return Trouble(str(error))
-        found = _result(body)
-        refusal = str(found.get("error") or found.get("message") or "")
-        if status == HTTPStatus.FORBIDDEN or any(sign in refusal for sign in _UNSEEN):
+            async with influx_session(self._connection, _TIMEOUT) as session:
+                answer = await ask_influxql(session, self._connection, question, epoch="ms")
+        except ServerAccessError as exc:
+            return Trouble(str(exc))
+        unseen = any(sign in answer.refusal for sign in _UNSEEN)
+        if answer.status == HTTPStatus.FORBIDDEN or unseen:
             return await self._unreadable()
-        if status != HTTPStatus.OK or refusal or not found:
+        if answer.refusal:
             return Trouble(
-                f"InfluxDB can't be asked what it has of wrong clocks ({refusal or status})"
+                f"InfluxDB can't be asked what it has of wrong clocks ({answer.refusal})"
             )
         return [
             FirstTime((site, device, boot, seq, device_ts), at_ms)
-            for series in found.get("series", ())
-            for at_ms, boot, seq, device_ts, site, device in series["values"]
+            for series in answer.series
+            for at_ms, boot, seq, device_ts, site, device in series.rows
         ]
 
     async def _unreadable(self) -> Trouble:
@@ -80,15 +69,3 @@ class InfluxClocks:
             "too",
             final=True,
         )
-
-
-def _result(body: bytes) -> dict[str, Any]:
-    """The answer to the one statement, or the refusal; empty where it is not InfluxDB's."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return {}
-    if not isinstance(document, dict):
-        return {}
-    results = document.get("results")
-    return results[0] if results else document

@@ -13,7 +13,7 @@ from dashboards.boards import signals_of
 from dashboards.draw.page import page as whole_page
 from dashboards.influxql import ALL
 from dashboards.model import Board, Liveness, Signal
-from dashboards.preview.ask import Asker, Series
+from dashboards.preview.ask import Asker
 from dashboards.preview.errors import NoSuchBoardError, PreviewError
 from dashboards.preview.frame import Simulated, frame_of
 from dashboards.preview.pages import Map, Page, single
@@ -22,6 +22,7 @@ from dashboards.preview.view import Answers, View, answer
 from dashboards.signals.liveness import sink_tick, worker_tick
 from dashboards.signals.simulated import devices_in_range, simulated_in_range
 from dashboards.signals.simulated import simulated as marker
+from schemas.influxql import Series
 
 _MARKED_S: Final = 3700
 

@@ -9,10 +9,10 @@ from dashboards.boards.parts import SEVERITIES
 from dashboards.draw import Line, Mark, with_gaps
 from dashboards.draw.palette import SERIES
 from dashboards.model import Shown, Signal, StateTimeline, TimeSeries
-from dashboards.preview.ask import Series
 from dashboards.preview.masking import Key, key_of, newest
 from dashboards.preview.view import Answers
 from dashboards.signals.liveness import worker_tick
+from schemas.influxql import Series
 
 
 def series_lines(panel: TimeSeries, answers: Answers) -> list[Line]:

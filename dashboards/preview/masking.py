@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from dashboards.draw import Missing
 from dashboards.model import LIVE_ABOVE, Signal
-from dashboards.preview.ask import Series
 from dashboards.preview.errors import UnmaskedError
+from schemas.influxql import Series
 
 Key = tuple[str, ...]
 """Which series a value belongs to: the values of the signal's tags, in their order."""

@@ -9,7 +9,8 @@ from typing import Final
 
 from dashboards.influxql import Choice, interpolate, interval_ms
 from dashboards.model import SPANS, Liveness, Signal
-from dashboards.preview.ask import Asker, Series
+from dashboards.preview.ask import Asker
+from schemas.influxql import Series
 from schemas.records import Window
 
 _SECOND_MS: Final = 1000

@@ -21,9 +21,10 @@ from msgspec.structs import replace
 
 from infra.doctor.finding import Away
 from infra.provision.influx import duration_s
-from schemas.access import INFLUX, access_error
+from schemas.access import INFLUX
 from schemas.connections import InfluxConnection
-from schemas.errors import ConnectionSettingError
+from schemas.errors import ConnectionSettingError, ServerAccessError
+from schemas.influxql import ask_influxql, influx_error, influx_session
 from schemas.measurements import POLICIES
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=4.0)
@@ -70,18 +71,13 @@ class _Bucket(Struct, frozen=True):
 
 async def ask_influx(influx: InfluxConnection, now_ms: Callable[[], int]) -> InfluxSeen | Away:
     """Look at everything of InfluxDB that Qala needs, and write no row."""
-    token = influx.token.get_secret_value()
-    headers = {"Authorization": f"Token {token}"} if token else {}
     try:
-        connector = aiohttp.TCPConnector(ssl=influx.ssl_context() or True)
-        async with aiohttp.ClientSession(
-            headers=headers, timeout=_TIMEOUT, connector=connector
-        ) as session:
+        async with influx_session(influx, _TIMEOUT) as session:
             return await _look(session, influx, now_ms)
-    except ConnectionSettingError as exc:
+    except (ConnectionSettingError, ServerAccessError) as exc:
         return Away.told(exc, INFLUX.address)
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-        return Away.told(access_error(INFLUX, influx, exc, tls=influx.tls), INFLUX.address)
+        return Away.told(influx_error(influx, exc), INFLUX.address)
 
 
 async def _look(
@@ -113,17 +109,22 @@ async def _by_influxql(
 ) -> InfluxSeen:
     """What every generation tells."""
     question = f"SHOW RETENTION POLICIES ON {_quoted(influx.database)}"
-    (status, refusal, policies), (read_status, read_said, _), *writes = await asyncio.gather(
-        _ask(session, influx, question),
-        _ask(session, influx, _READ),
+    asked, read, *writes = await asyncio.gather(
+        ask_influxql(session, influx, question),
+        ask_influxql(session, influx, _READ),
         *(_write(session, influx, policy) for policy in POLICIES),
     )
+    policies = [
+        dict(zip(series.columns, row, strict=True))
+        for series in asked.series
+        for row in series.rows
+    ]
     return InfluxSeen(
         version=version,
         said=said,
         clock_ms=None,
-        asked=(status, refusal),
-        readable=(read_status, read_said),
+        asked=(asked.status, asked.refusal),
+        readable=(read.status, read.refusal),
         kept_s={str(row["name"]): duration_s(str(row["duration"])) for row in policies},
         default=next((str(row["name"]) for row in policies if row["default"]), None),
         writes={
@@ -152,20 +153,6 @@ async def _by_buckets(
         kept_s={name: shown[name] for name in seen.kept_s if name in shown},
         no_org=next((one.said for one in answers if "organization" in one.said), ""),
     )
-
-
-async def _ask(
-    session: aiohttp.ClientSession, influx: InfluxConnection, question: str
-) -> tuple[int, str, list[dict[str, Any]]]:
-    """Status, refusal and rows (by column) of one InfluxQL question."""
-    form = {"db": influx.database, "q": question}
-    async with session.post(f"{influx.url}/query", data=form) as answer:
-        body = await _json(answer)
-    result = (body.get("results") or [{}])[0]
-    series = (result.get("series") or [{}])[0]
-    columns = series.get("columns", [])
-    rows = [dict(zip(columns, row, strict=True)) for row in series.get("values", [])]
-    return answer.status, _refusal(body) or _refusal(result), rows
 
 
 async def _bucket(session: aiohttp.ClientSession, influx: InfluxConnection, policy: str) -> _Bucket:

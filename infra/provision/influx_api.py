@@ -9,11 +9,12 @@ from typing import Any, Final, NamedTuple, Self
 import aiohttp
 
 from infra.provision.errors import ProvisionError, UnsupportedServerError
-from schemas.access import HTTP_TO_HTTPS, INFLUX, access_error, plain_to_tls
+from schemas.access import HTTP_TO_HTTPS, INFLUX, plain_to_tls
 from schemas.connections import InfluxConnection
+from schemas.errors import ServerAccessError
+from schemas.influxql import FIRST_REFUSAL, ask_influxql, influx_error, influx_session
 
 _NOT_FOUND: Final = 404
-_FIRST_REFUSAL: Final = 400
 _REFUSALS: Final = frozenset({401, 403})
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30.0)
 
@@ -39,16 +40,10 @@ class InfluxApi:
 
     def __init__(self, influx: InfluxConnection) -> None:
         self._influx = influx
-        token = influx.token.get_secret_value()
-        self._headers = {"Authorization": f"Token {token}"} if token else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            headers=self._headers,
-            timeout=_TIMEOUT,
-            connector=aiohttp.TCPConnector(ssl=self._influx.ssl_context() or True),
-        )
+        self._session = influx_session(self._influx, _TIMEOUT)
         return self
 
     async def __aexit__(
@@ -84,18 +79,20 @@ class InfluxApi:
 
     async def ask(self, statement: str) -> list[list[Any]]:
         """Run one InfluxQL statement and return the rows of its first series."""
-        status, _, body = await self._request("POST", "/query", data={"q": statement})
-        result = (body.get("results") or [{}])[0]
-        refusal = body.get("error") or result.get("error")
-        if status in _REFUSALS:
+        try:
+            answer = await ask_influxql(self._opened(), self._influx, statement)
+        except ServerAccessError as exc:
+            raise ProvisionError(str(exc)) from exc
+        if answer.status in _REFUSALS:
             raise ProvisionError(
-                f"InfluxDB at {self._influx} refuses the token ({refusal}); check "
+                f"InfluxDB at {self._influx} refuses the token ({answer.refusal}); check "
                 "QALA_INFLUX_TOKEN: provisioning needs one that may do everything"
             )
-        if refusal or status >= _FIRST_REFUSAL:
-            raise ProvisionError(f"InfluxDB at {self._influx} refused `{statement}`: {refusal}")
-        series = result.get("series") or [{}]
-        return list(series[0].get("values", []))
+        if answer.refusal:
+            raise ProvisionError(
+                f"InfluxDB at {self._influx} refused `{statement}`: {answer.refusal}"
+            )
+        return answer.series[0].rows if answer.series else []
 
     async def call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         """Call a path of ``/api/v2`` and return its JSON.
@@ -104,7 +101,7 @@ class InfluxApi:
             ProvisionError: refused; says why, in the server's words.
         """
         status, _, body = await self._request(method, f"/api/v2/{path}", **arguments)
-        if status >= _FIRST_REFUSAL:
+        if status >= FIRST_REFUSAL:
             raise ProvisionError(
                 f"InfluxDB at {self._influx} refused {method} /api/v2/{path} ({status}): "
                 f"{body.get('message', 'no reason given')}; check QALA_INFLUX_TOKEN and _ORG"
@@ -115,7 +112,7 @@ class InfluxApi:
         """Whether 2.x knows the token of this session, and lets it read the bucket ``name``."""
         params = {"org": self._influx.org, "name": name}
         status, _, body = await self._request("GET", "/api/v2/buckets", params=params)
-        return status < _FIRST_REFUSAL and bool(body.get("buckets"))
+        return status < FIRST_REFUSAL and bool(body.get("buckets"))
 
     async def _request(
         self,
@@ -123,11 +120,9 @@ class InfluxApi:
         path: str,
         **arguments: Any,
     ) -> tuple[int, dict[str, str], dict[str, Any]]:
-        assert self._session is not None, "used outside its `async with`"  # noqa: S101 - a bug of ours
+        session = self._opened()
         try:
-            async with self._session.request(
-                method, f"{self._influx.url}{path}", **arguments
-            ) as answer:
+            async with session.request(method, f"{self._influx.url}{path}", **arguments) as answer:
                 text = await answer.read()
                 if HTTP_TO_HTTPS.encode() in text:
                     raise ProvisionError(str(plain_to_tls(INFLUX, self._influx)))
@@ -135,8 +130,11 @@ class InfluxApi:
                 body = await answer.json() if is_json else {}
                 return answer.status, dict(answer.headers), body
         except (aiohttp.ClientError, TimeoutError) as exc:
-            error = access_error(INFLUX, self._influx, exc, tls=self._influx.tls)
-            raise ProvisionError(str(error)) from exc
+            raise ProvisionError(str(influx_error(self._influx, exc))) from exc
+
+    def _opened(self) -> aiohttp.ClientSession:
+        assert self._session is not None, "used outside its `async with`"  # noqa: S101 - a bug of ours
+        return self._session
 
     def _unsupported(self, what: str) -> UnsupportedServerError:
         return UnsupportedServerError(

@@ -1,27 +1,19 @@
-"""Reading InfluxDB by InfluxQL over HTTP, chunk by chunk; the same on 1.8 and 2.x."""
+"""Reading long answers of InfluxDB, chunk by chunk."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import aiohttp
-import orjson
 
 from infra.verify.errors import VerifyError
-from schemas.access import INFLUX, access_error
 from schemas.connections import InfluxConnection
+from schemas.errors import ServerAccessError
+from schemas.influxql import Series, influx_error, influx_session, read_document, series_of
 
 _ROWS_AT_ONCE = 10_000
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
-
-
-class Chunk(NamedTuple):
-    """Some rows of one series; ``tags`` are those of GROUP BY, ``time`` columns are in ns."""
-
-    tags: dict[str, str]
-    columns: list[str]
-    rows: list[list[Any]]
 
 
 class InfluxReader:
@@ -32,21 +24,15 @@ class InfluxReader:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        token = self._influx.token.get_secret_value()
-        headers = {"Authorization": f"Token {token}"} if token else {}
-        self._session = aiohttp.ClientSession(
-            timeout=_TIMEOUT,
-            headers=headers,
-            connector=aiohttp.TCPConnector(ssl=self._influx.ssl_context() or True),
-        )
+        self._session = influx_session(self._influx, _TIMEOUT)
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def rows(self, question: str) -> AsyncIterator[Chunk]:
-        """The answer's rows as they come.
+    async def rows(self, question: str) -> AsyncIterator[Series]:
+        """The answer's rows as they come, ``time`` in ns; a series may come in several parts.
 
         Raises:
             VerifyError: InfluxDB cannot be reached or refuses the question.
@@ -62,19 +48,16 @@ class InfluxReader:
         }
         try:
             async with self._session.post(f"{self._influx.url}/query", data=asked) as answer:
-                async for document in _documents(answer.content):
-                    for chunk in _chunks(document):
-                        yield chunk
-        except orjson.JSONDecodeError as exc:
-            raise VerifyError(
-                f"what answers at {self._influx} does not speak InfluxQL; check QALA_INFLUX_URL"
-            ) from exc
+                async for text in _documents(answer.content):
+                    for series in _series(read_document(self._influx, text, answer.status)):
+                        yield series
+        except ServerAccessError as exc:
+            raise VerifyError(str(exc)) from exc
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            error = access_error(INFLUX, self._influx, exc, tls=self._influx.tls)
-            raise VerifyError(str(error)) from exc
+            raise VerifyError(str(influx_error(self._influx, exc))) from exc
 
 
-async def _documents(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:
+async def _documents(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     """The JSON documents of a chunked answer, one on each line."""
     rest = b""
     async for part in content.iter_any():
@@ -83,20 +66,17 @@ async def _documents(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, A
             *whole, rest = rest.split(b"\n")
             for line in whole:
                 if line.strip():
-                    yield orjson.loads(line)
+                    yield line
     if rest.strip():
-        yield orjson.loads(rest)
+        yield rest
 
 
-def _chunks(document: dict[str, Any]) -> list[Chunk]:
+def _series(document: dict[str, Any]) -> list[Series]:
     error = document.get("error") or document.get("message")
-    found: list[Chunk] = []
+    found: list[Series] = []
     for result in document.get("results", ()):
         error = error or result.get("error")
-        found += [
-            Chunk(series.get("tags", {}), series["columns"], series.get("values", []))
-            for series in result.get("series", ())
-        ]
+        found += series_of(result)
     if error:
         raise VerifyError(f"InfluxDB refuses a question of `qala verify`: {error}")
     return found

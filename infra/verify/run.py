@@ -82,9 +82,9 @@ async def _count(reader: InfluxReader, expected: Expected) -> int:
     for reading_type in {group for group, _ in expected.rows}:
         run = f'FROM "{DEFAULT_POLICY}"."{reading_type}" WHERE "boot" = {boot}'
         question = f'SELECT count("seq") {run} GROUP BY "site"'
-        async for chunk in reader.rows(question):
-            if (reading_type, chunk.tags["site"]) in expected.rows:
-                found += sum(row[1] for row in chunk.rows)
+        async for series in reader.rows(question):
+            if (reading_type, series.tags["site"]) in expected.rows:
+                found += sum(row[1] for row in series.rows)
     return found
 
 
@@ -95,9 +95,9 @@ async def _compare_rows(reader: InfluxReader, expected: Expected, report: Report
     for (reading_type, site), group in expected.rows.items():
         seen: set[int] = set()
         run = f'FROM "{DEFAULT_POLICY}"."{reading_type}" WHERE "boot" = {boot}'
-        async for chunk in reader.rows(f"SELECT * {run} AND \"site\" = '{site}'"):
-            for values in chunk.rows:
-                row = dict(zip(chunk.columns, values, strict=True))
+        async for series in reader.rows(f"SELECT * {run} AND \"site\" = '{site}'"):
+            for values in series.rows:
+                row = dict(zip(series.columns, values, strict=True))
                 name = row_name(reading_type, row)
                 key = hash(name)
                 if key not in group or key in seen:
@@ -141,8 +141,8 @@ async def _compare_types(reader: InfluxReader, expected: Expected, report: Repor
     for reading_type in sorted({group for group, _ in expected.rows}):
         wanted = field_types(reading_type)
         question = f'SHOW FIELD KEYS FROM "{DEFAULT_POLICY}"."{reading_type}"'
-        async for chunk in reader.rows(question):
-            for name, kind in chunk.rows:
+        async for series in reader.rows(question):
+            for name, kind in series.rows:
                 if wanted.get(name) != kind:
                     report.wrong_types.append(
                         f"{reading_type}.{name} is {kind}, not {wanted.get(name, 'a field at all')}"

@@ -18,6 +18,8 @@ import pytest_asyncio
 from dashboards.deliver import rule_group
 from infra.provision import provision_influx
 from schemas.connections import InfluxConnection
+from schemas.influxql import ask_influxql, influx_session
+from tests.support.servers import write_rows
 
 PARTITIONS = 4
 RULES = {rule["uid"].removeprefix("qala-"): rule for rule in rule_group()["rules"]}
@@ -31,33 +33,18 @@ async def influx(any_influxdb: InfluxConnection) -> InfluxConnection:
     return own
 
 
-def headers(influx: InfluxConnection) -> dict[str, str]:
-    token = influx.token.get_secret_value()
-    return {"Authorization": f"Token {token}"} if token else {}
-
-
 async def write(influx: InfluxConnection, rows: Sequence[str]) -> None:
-    url = f"{influx.url}/api/v2/write"
-    params = {"org": influx.org, "bucket": influx.bucket("raw"), "precision": "ms"}
-    async with (
-        aiohttp.ClientSession(headers=headers(influx)) as session,
-        session.post(url, params=params, data="\n".join(rows)) as answer,
-    ):
-        assert answer.status == 204, await answer.text()
+    await write_rows(influx, "raw", rows, precision="ms")
 
 
 async def ask(influx: InfluxConnection, query: str) -> float | None:
     """The last value of a query's one series; None where it gives none."""
-    params = {"db": influx.database, "q": query, "epoch": "ms"}
-    async with (
-        aiohttp.ClientSession(headers=headers(influx)) as session,
-        session.get(f"{influx.url}/query", params=params) as answer,
-    ):
-        (result,) = (await answer.json())["results"]
-    assert "error" not in result
-    series = result.get("series", [])
+    async with influx_session(influx, aiohttp.ClientTimeout(total=20)) as session:
+        answer = await ask_influxql(session, influx, query, epoch="ms")
+    assert not answer.refusal
+    series = answer.series
     assert len(series) <= 1, "a rule's query gives one series"
-    return float(series[0]["values"][-1][1]) if series else None
+    return float(series[0].rows[-1][1]) if series else None
 
 
 async def fires(influx: InfluxConnection, name: str) -> bool:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -31,7 +30,7 @@ from schemas.connections import InfluxConnection, KafkaConnection
 from schemas.measurements import POLICIES
 from schemas.topics import ALL_TOPICS, CHAT, TELEMETRY
 from sinks.influx import InfluxSink
-from tests.support.servers import query
+from tests.support.servers import query, write_rows
 from tests.support.waiting import eventually
 
 ROW = "temperature,device=t-1,site=hall-1 celsius=20.5"
@@ -148,14 +147,8 @@ async def test_policies_keep_as_long_as_the_contract_says(influx_connection: Inf
 async def test_rows_are_found_by_their_policys_name(any_influxdb: InfluxConnection):
     influx = any_influxdb.model_copy(update={"database": "found"})
     await provision_influx(influx)
-    token = influx.token.get_secret_value()
-    headers = {"Authorization": f"Token {token}"} if token else {}
-    async with aiohttp.ClientSession(headers=headers) as session:
-        for policy in POLICIES:
-            bucket = {"org": influx.org, "bucket": influx.bucket(policy)}
-            url = f"{influx.url}/api/v2/write"
-            async with session.post(url, params=bucket, data=f"m v={len(policy)}") as answer:
-                assert answer.status == 204, await answer.text()
+    for policy in POLICIES:
+        await write_rows(influx, policy, [f"m v={len(policy)}"])
     for policy in POLICIES:
         (row,) = await query(influx, f'SELECT v FROM "{policy}"."m"', db="found")
         assert row["v"] == len(policy)

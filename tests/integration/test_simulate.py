@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from operator import itemgetter
 from pathlib import Path
 
-import aiohttp
 import mqtt5
 import pytest
 import pytest_asyncio
@@ -43,7 +42,7 @@ from tests.support.recompute import (
     distinct_readings,
     recompute,
 )
-from tests.support.servers import RunningServer, query
+from tests.support.servers import RunningServer, query, write_rows
 from tests.support.waiting import eventually
 
 # the loop of the session's servers, one of which is restarted here
@@ -261,19 +260,6 @@ async def letters_kafka(kafka_connection: KafkaConnection) -> KafkaConnection:
     return kafka_connection
 
 
-async def write(influx: InfluxConnection, policy: str, rows: Iterable[str]) -> None:
-    token = influx.token.get_secret_value()
-    async with (
-        aiohttp.ClientSession(headers={"Authorization": f"Token {token}"} if token else {}) as http,
-        http.post(
-            f"{influx.url}/api/v2/write",
-            params={"bucket": influx.bucket(policy), "org": influx.org, "precision": "ns"},
-            data="\n".join(rows).encode(),
-        ) as answer,
-    ):
-        assert answer.status == 204, await answer.text()
-
-
 class Twin:
     """What bridge and sink would store of a ledger, without either of them."""
 
@@ -306,7 +292,7 @@ class Twin:
         ]
 
     async def store(self, influx: InfluxConnection, kafka: KafkaConnection | None = None) -> None:
-        await write(influx, "raw", [row for rows in self.rows.values() for row in rows])
+        await write_rows(influx, "raw", [row for rows in self.rows.values() for row in rows])
         if kafka is not None:
             async with AIOKafkaProducer(**kafka.client_args()) as producer:
                 for value, headers in self.letters:
@@ -375,7 +361,7 @@ async def test_verify_names_what_was_lost_and_waits_for_what_comes_late(run, inf
     assert (report.lost, report.stored) == (1, 3999)
     assert f"seq {seq} " in report.names["lost"][0]
     waiting = asyncio.create_task(verify(path, influx, None, settle_s=30.0))
-    await write(influx, "raw", [gone])
+    await write_rows(influx, "raw", [gone])
     assert (await waiting).ok
 
 
@@ -415,7 +401,7 @@ async def test_rows_of_another_run_of_the_same_devices_are_not_looked_at(run, in
     path, twin = run
     boot = Ledger(path).header.boot
     rows = [row.replace(f"boot={boot}i", f"boot={boot - 9}i") for row in twin.rows["audio"]]
-    await write(influx, "raw", rows)
+    await write_rows(influx, "raw", rows)
     await twin.store(influx)
     assert (await check(path, influx)).ok
 
@@ -514,7 +500,7 @@ async def store_windows(path: Path, influx: InfluxConnection, twin: Twin) -> lis
                     tags=dict(zip(TAGS[series.type], series.tags, strict=True)),
                 )  # fmt: skip
                 rows.append(rollup_row(rollup))
-        await write(influx, f"r{window}", rows)
+        await write_rows(influx, f"r{window}", rows)
         written = written or rows
     flows = Counter((one.site, one.kind) for one in readings)
     passages = Counter(
@@ -529,7 +515,7 @@ async def store_windows(path: Path, influx: InfluxConnection, twin: Twin) -> lis
                 devices=1, people_in=into, people_out=out, people=0,
             )  # fmt: skip
             rows.append(rollup_row(flow))
-    await write(influx, "r10s", rows)
+    await write_rows(influx, "r10s", rows)
     return written
 
 
@@ -547,7 +533,7 @@ async def test_a_window_row_that_is_missing_or_wrong_is_named(run, influx):
     rows = await store_windows(path, influx, twin)
     wrong = next(row for row in rows if row.startswith("scene_10s"))
     body, time = wrong.rsplit(" ", 1)
-    await write(influx, "r10s", [body.replace("count=", "count=1") + f" {time}"])
+    await write_rows(influx, "r10s", [body.replace("count=", "count=1") + f" {time}"])
     found = await compare_windows(path, influx, timeout_s=0)
     assert {one.what for one in found} >= {"count"}
     assert len({one.where for one in found}) == 1
@@ -562,7 +548,7 @@ async def test_a_wrong_throughput_is_named(run, influx):
     now_ns = (RealClock().now_us() // 10**8 + 10) * 10**11  # after every window of the run
     people = "people_in=0i,people_out=0i"
     extra = f"throughput_10s,site=school-59,kind=camera readings=1i,{people} {now_ns}"
-    await write(influx, "r10s", [extra])
+    await write_rows(influx, "r10s", [extra])
     (found,) = await compare_throughput(path, influx, timeout_s=0)
     assert found.what == "readings"
     assert found.stored == found.expected + 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 from asyncio.subprocess import Process
+from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
 
 from infra.native import NativeServer, start, stop, wait_ready
 from schemas.connections import InfluxConnection
+from schemas.influxql import influx_session
 
 
 class RunningServer:
@@ -76,19 +78,18 @@ class RunningServer:
         self.process.send_signal(signal.SIGCONT)
 
 
+_TIMEOUT = aiohttp.ClientTimeout(total=120)
+
+
 class InfluxQueryError(AssertionError):
     """InfluxDB refused a test's query."""
 
 
 async def query(influx: InfluxConnection, q: str, db: str = "qala") -> list[dict[str, Any]]:
     """Ask an InfluxQL question; one dict per row, tags of GROUP BY in it, ``time`` in ns."""
-    token = influx.token.get_secret_value()
-    headers = {"Authorization": f"Token {token}"} if token else {}
     params = {"db": db, "q": q, "epoch": "ns"}
     async with (
-        aiohttp.ClientSession(
-            headers=headers, connector=aiohttp.TCPConnector(ssl=influx.ssl_context() or True)
-        ) as session,
+        influx_session(influx, _TIMEOUT) as session,
         session.post(f"{influx.url}/query", data=params) as answer,
     ):
         body = await answer.json(content_type=None)
@@ -104,3 +105,16 @@ async def query(influx: InfluxConnection, q: str, db: str = "qala") -> list[dict
                 dict(zip(series["columns"], row, strict=True)) | tags for row in series["values"]
             ]
     return rows
+
+
+async def write_rows(
+    influx: InfluxConnection, policy: str, rows: Iterable[str], *, precision: str = "ns"
+) -> None:
+    """Write lines of line protocol, past the sink."""
+    params = {"org": influx.org, "bucket": influx.bucket(policy), "precision": precision}
+    url = f"{influx.url}/api/v2/write"
+    async with (
+        influx_session(influx, _TIMEOUT) as session,
+        session.post(url, params=params, data="\n".join(rows).encode()) as answer,
+    ):
+        assert answer.status == 204, await answer.text()

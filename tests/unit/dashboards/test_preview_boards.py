@@ -27,7 +27,6 @@ from dashboards.model import (
     Word,
     placed,
 )
-from dashboards.preview.ask import Series
 from dashboards.preview.current import current_values, stat_cells, table_rows
 from dashboards.preview.fit import fitted
 from dashboards.preview.frame import Simulated, badges, frame_of
@@ -36,6 +35,7 @@ from dashboards.preview.pages import Map, Page
 from dashboards.preview.render import panels_of
 from dashboards.preview.view import Answers, View
 from dashboards.signals.liveness import SINK, STREAMS, sink_tick, worker_tick
+from schemas.influxql import Series
 
 NOW_MS = 1_800_000_000_000
 VIEW = View(variables={"site": ALL}, end_ms=NOW_MS, range_s=6 * 3600)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from dashboards.draw import Missing
 from dashboards.model import Liveness, Signal
-from dashboards.preview.ask import Series
 from dashboards.preview.errors import UnmaskedError
 from dashboards.preview.masking import current, is_live, live_share, newest
+from schemas.influxql import Series
 
 LIVENESS = Liveness(stage="streams", title="Worker", query="live")
 OZONE = Signal(

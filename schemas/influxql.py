@@ -1,0 +1,124 @@
+"""Asking InfluxDB in InfluxQL over HTTP (``/query``), the same on 1.8 and 2.x.
+
+Stands apart like `schemas.connections`: it needs aiohttp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import aiohttp
+import orjson
+
+from schemas.access import HTTP_TO_HTTPS, INFLUX, access_error, plain_to_tls
+from schemas.connections import InfluxConnection
+from schemas.errors import ServerAccessError, ServerRefusedError
+
+FIRST_REFUSAL: Final = 400
+"""The least HTTP status that refuses."""
+
+
+class Series(NamedTuple):
+    """One series of an answer: the tags of its GROUP BY, and its rows."""
+
+    tags: Mapping[str, str]
+    columns: tuple[str, ...]
+    rows: list[list[Any]]
+
+
+class Answer(NamedTuple):
+    """What one statement was answered.
+
+    ``refusal`` has the server's words where it refused, or the status where it has none; else
+    it is empty.
+    """
+
+    status: int
+    refusal: str
+    series: list[Series]
+
+
+def influx_session(
+    influx: InfluxConnection, timeout: aiohttp.ClientTimeout
+) -> aiohttp.ClientSession:
+    """A session that shows this InfluxDB its token, with TLS where its address says so.
+
+    Raises:
+        ConnectionSettingError: the CA can't be read.
+    """
+    token = influx.token.get_secret_value()
+    return aiohttp.ClientSession(
+        headers={"Authorization": f"Token {token}"} if token else {},
+        timeout=timeout,
+        connector=aiohttp.TCPConnector(ssl=influx.ssl_context() or True),
+    )
+
+
+async def ask_influxql(
+    session: aiohttp.ClientSession,
+    influx: InfluxConnection,
+    statement: str,
+    *,
+    epoch: str | None = None,
+) -> Answer:
+    """Ask one statement of the database of ``influx``.
+
+    ``epoch`` is the unit of ``time`` columns (``ms``, ``ns``); without it they are RFC 3339.
+
+    Raises:
+        ServerAccessError: nobody answers, or what answers is not InfluxDB.
+    """
+    form = {"db": influx.database, "q": statement} | ({"epoch": epoch} if epoch else {})
+    try:
+        async with session.post(f"{influx.url}/query", data=form) as answer:
+            status, body = answer.status, await answer.read()
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        raise influx_error(influx, exc) from exc
+    return read_answer(influx, status, body)
+
+
+def influx_error(influx: InfluxConnection, error: BaseException) -> ServerAccessError:
+    """What a failed attempt to ask this InfluxDB means."""
+    return access_error(INFLUX, influx, error, tls=influx.tls)
+
+
+def read_answer(influx: InfluxConnection, status: int, body: bytes) -> Answer:
+    """The answer to the first statement (the others, if any, are left out).
+
+    Raises:
+        ServerRefusedError: this is not InfluxDB's; says what to do.
+    """
+    if HTTP_TO_HTTPS.encode() in body:
+        raise plain_to_tls(INFLUX, influx)
+    document = read_document(influx, body, status)
+    result = (document.get("results") or [{}])[0]
+    refusal = document.get("error") or document.get("message") or result.get("error")
+    if not refusal and status >= FIRST_REFUSAL:
+        refusal = f"HTTP {status}"
+    return Answer(status, str(refusal or ""), series_of(result))
+
+
+def read_document(influx: InfluxConnection, text: bytes, status: int = 200) -> dict[str, Any]:
+    """One JSON document of an answer.
+
+    Raises:
+        ServerRefusedError: it is none; says what to do.
+    """
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        document = None
+    if isinstance(document, dict):
+        return document
+    raise ServerRefusedError(
+        f"what answers at {influx} does not speak InfluxQL (HTTP {status}); check QALA_INFLUX_URL"
+    )
+
+
+def series_of(result: Mapping[str, Any]) -> list[Series]:
+    """The series of one statement's result."""
+    return [
+        Series(found.get("tags", {}), tuple(found["columns"]), found.get("values", []))
+        for found in result.get("series", ())
+    ]

@@ -18,10 +18,10 @@ from schemas.readiness import Readiness
 from schemas.records import decode_alert
 from schemas.topics import ALERTS, CHAT
 from sinks.channel_queue import ChannelQueue
+from sinks.commits import Commits
 from sinks.deadletter import DeadLetters
 from sinks.kafka import (
     close_within,
-    committed,
     group_consumer,
     started,
     within_stop,
@@ -89,17 +89,23 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         if consumer is None:
             return
         self._consumer = consumer
+        self._commits = Commits(
+            consumer,
+            self._progress,
+            every_ms=self._settings.commit_ms,
+            readiness=self._readiness,
+        )
         try:
             consumer.subscribe(topics=[ALERTS], listener=self)
             await self._work(stop)
-            await self._commit()
+            await self._commits.once()
         finally:
             await close_within(consumer)
 
     async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(self._queue.run())
-            committing = tasks.create_task(self._commit_for_ever())
+            committing = tasks.create_task(self._commits.for_ever())
             consuming = tasks.create_task(within_stop(self._consume_until(stop), stop))
             await stop.wait()
             self._queue.close()
@@ -116,7 +122,7 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         """Commit what is told, and forget the rest: its new owner reads and tells it."""
         if revoked:
             self._queue.leave(revoked)
-            await self._commit()
+            await self._commits.once()
         self._progress.drop(revoked)
         self._queue.leave(revoked)  # what was taken during the commit
 
@@ -210,19 +216,6 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         elif self._paused and len(self._queue) <= limit // 2:
             self._consumer.resume(*self._consumer.assignment())
             self._paused = False
-
-    async def _commit_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.commit_ms / 1000)
-            await self._commit()
-
-    async def _commit(self) -> None:
-        ours = self._consumer.assignment()
-        ready = {p: offset for p, offset in self._progress.committable().items() if p in ours}
-        if ready and await committed(
-            lambda: self._consumer.commit(ready), readiness=self._readiness
-        ):
-            self._progress.committed(ready)
 
 
 def first_moment_ms(

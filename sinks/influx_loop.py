@@ -18,18 +18,19 @@ from aiokafka import (
 
 from schemas.deadletters import Reason
 from schemas.envelope import HEADER_BRIDGE, header
-from schemas.measurements import DEFAULT_POLICY, POLICIES
+from schemas.measurements import DEFAULT_POLICY
 from schemas.readiness import Readiness
 from schemas.topics import DEAD_LETTERS, TELEMETRY
 from sinks.backoff import Backoff
 from sinks.chat_groups import ChatGroups
+from sinks.commits import Commits
 from sinks.contract import Sink, Trouble, Written
 from sinks.deadletter import DeadLetters
 from sinks.errors import plain_errors
-from sinks.kafka import committed, within_stop
+from sinks.kafka import within_stop
 from sinks.metrics import InfluxMetrics
 from sinks.own_rows import OwnRows
-from sinks.policy_writer import Chunk, PolicyWriter, topic_of
+from sinks.policy_writer import Chunk, policy_writers, topic_of
 from sinks.progress import Progress
 from sinks.recall import Recall, WrittenClocks
 from sinks.rows import SOURCE_TOPICS, Letter, RowMaker
@@ -65,21 +66,16 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._metrics = metrics
         self._readiness = readiness
         self._progress = Progress()
+        self._commits = Commits(
+            consumer, self._progress, every_ms=settings.commit_ms, readiness=readiness
+        )
         self._maker = RowMaker(settings.remembered_clocks)
         self._counters = dict.fromkeys(("received", "accepted", "expired", "rejected"), 0)
         self._troubles: dict[str, str] = {}
         self._paused = False
-        self._writers = {
-            policy: PolicyWriter(
-                policy,
-                sink,
-                settings,
-                backoff=Backoff(settings.backoff_first_s, settings.backoff_most_s, random),
-                settled=self._settled,
-                troubled=self._troubled,
-            )
-            for policy in POLICIES
-        }
+        self._writers = policy_writers(
+            sink, settings, random, settled=self._settled, troubled=self._troubled
+        )
         self._recall = Recall(
             consumer,
             written,
@@ -108,7 +104,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._consumer.subscribe(topics=[*SOURCE_TOPICS, DEAD_LETTERS], listener=self)
         with plain_errors():
             await self._work(stop)
-        await self._commit()
+        await self._commits.once()
 
     async def _work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -116,7 +112,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             others = [
                 tasks.create_task(work())
                 for work in (
-                    self._commit_for_ever,
+                    self._commits.for_ever,
                     self._own.vouch_for_ever,
                     self._own.report_for_ever,
                     _tidy_for_ever,
@@ -136,7 +132,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Commit what is written, and forget the rest: its new owner reads it again."""
         if revoked:
-            await self._commit()
+            await self._commits.once()
         self._progress.drop(revoked)
         self._own.drop(revoked)
 
@@ -253,19 +249,6 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             _log.warning("influxdb does not take rows; they wait", reason=trouble.reason)
         self._troubles[what] = trouble.reason
         self._readiness.waiting(_PART, trouble.reason)
-
-    async def _commit_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.commit_ms / 1000)
-            await self._commit()
-
-    async def _commit(self) -> None:
-        ours = self._consumer.assignment()
-        ready = {p: offset for p, offset in self._progress.committable().items() if p in ours}
-        if ready and await committed(
-            lambda: self._consumer.commit(ready), readiness=self._readiness
-        ):
-            self._progress.committed(ready)
 
 
 async def _tidy_for_ever() -> None:

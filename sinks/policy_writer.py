@@ -6,7 +6,9 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from random import Random
 
+from schemas.measurements import POLICIES
 from sinks.backoff import Backoff
 from sinks.contract import Rejected, Sink, Trouble, Written
 from sinks.progress import Token
@@ -36,6 +38,7 @@ class Chunk:
 
 
 Settled = Callable[[str, list[Chunk], Written], Awaitable[None]]
+Troubled = Callable[[str, Trouble | None], None]
 
 
 class PolicyWriter:
@@ -53,7 +56,7 @@ class PolicyWriter:
         *,
         backoff: Backoff,
         settled: Settled,
-        troubled: Callable[[str, Trouble | None], None],
+        troubled: Troubled,
     ) -> None:
         self.policy = policy
         self.rows = 0
@@ -172,3 +175,25 @@ def _cut(chunk: Chunk, settings: InfluxSinkSettings) -> Iterator[Chunk]:
 def topic_of(rejected: Rejected, chunks: list[Chunk]) -> str:
     """The Kafka topic that a rejected line came from."""
     return next((chunk.topic for chunk in chunks if rejected.line in chunk.rows), "")
+
+
+def policy_writers(
+    sink: Sink,
+    settings: InfluxSinkSettings,
+    random: Random,
+    *,
+    settled: Settled,
+    troubled: Troubled,
+) -> dict[str, PolicyWriter]:
+    """A writer for each retention policy; ``random`` spreads their retries."""
+    return {
+        policy: PolicyWriter(
+            policy,
+            sink,
+            settings,
+            backoff=Backoff(settings.backoff_first_s, settings.backoff_most_s, random),
+            settled=settled,
+            troubled=troubled,
+        )
+        for policy in POLICIES
+    }

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from infra.cli.options import Clock, Data, Json
+from infra.cli.options import Clock, Data, Devices, Json, Sites
 
 _DAYS: Final = 30.0
 _TIMES: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
@@ -46,12 +46,8 @@ Faults = Annotated[
 
 def simulate(
     *,
-    devices: Annotated[
-        int, typer.Option("--devices", metavar="N", min=1, help="Devices of all kinds.")
-    ] = 30,
-    sites: Annotated[
-        int, typer.Option("--sites", metavar="N", min=1, help="Sites they stand at.")
-    ] = 6,
+    devices: Devices = 30,
+    sites: Sites = 6,
     rate: Annotated[
         float | None,
         typer.Option(

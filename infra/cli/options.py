@@ -39,3 +39,12 @@ Clock = Annotated[
         help="Run on a simulated clock: START is `now` or an ISO time, SPEED a factor (60).",
     ),
 ]
+Devices = Annotated[
+    int,
+    typer.Option(
+        "--devices", metavar="N", min=1, help="Devices of the simulated city, of all kinds."
+    ),
+]
+Sites = Annotated[
+    int, typer.Option("--sites", metavar="N", min=1, help="Sites that they stand at.")
+]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from infra.cli.city import Faults
-from infra.cli.options import Clock, Data, Json
+from infra.cli.options import Clock, Data, Devices, Json, Sites
 
 servers = typer.Typer(
     help="Only the servers: Mosquitto, Kafka and InfluxDB.",
@@ -52,12 +52,8 @@ def up(
     workers: Annotated[
         int, typer.Option("--workers", metavar="N", min=1, max=64, help="Stream workers.")
     ] = 1,
-    devices: Annotated[
-        int, typer.Option("--devices", metavar="N", min=1, help="Devices of the simulated city.")
-    ] = 30,
-    sites: Annotated[
-        int, typer.Option("--sites", metavar="N", min=1, help="Sites of the simulated city.")
-    ] = 6,
+    devices: Devices = 30,
+    sites: Sites = 6,
     rate: Annotated[
         float | None,
         typer.Option(

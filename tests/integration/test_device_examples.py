@@ -7,44 +7,17 @@ import os
 import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from infra.provision import provision_kafka
-from infra.servers import ServerPorts, native_servers
-from schemas.connections import KafkaConnection, MqttConnection
 from schemas.topics import KINDS
 from tests.support.bridges import Log, bridging, reading_log
-from tests.support.servers import RunningServer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "devices"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningServer]:
-    """A Mosquitto of this module's own, to be stopped and started."""
-    servers = native_servers(tmp_path_factory.mktemp("examples"), ServerPorts.free())
-    running = RunningServer(servers[0])
-    await running.start()
-    yield running
-    await running.stop()
-
-
-@pytest.fixture(scope="module")
-def mqtt(broker: RunningServer) -> MqttConnection:
-    return ServerPorts(mqtt=broker.port).mqtt_connection()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def log_servers(kafka_connection: KafkaConnection) -> KafkaConnection:
-    await provision_kafka(kafka_connection, partitions=8, simulated_clock=False)
-    return kafka_connection
 
 
 async def test_the_shell_example_sends_each_number_and_says_when_it_comes_and_goes(

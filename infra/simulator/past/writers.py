@@ -12,11 +12,9 @@ from typing import Final
 from infra.simulator.past.errors import FillError
 from infra.simulator.past.history import History
 from schemas.clock import Clock
-from schemas.measurements import POLICIES
-from sinks.backoff import Backoff
 from sinks.contract import Sink, Trouble, Written
 from sinks.errors import plain_errors
-from sinks.policy_writer import Chunk, PolicyWriter
+from sinks.policy_writer import Chunk, policy_writers
 from sinks.settings import InfluxSinkSettings
 
 _EXPIRES_SOON_MS: Final = 3_600_000
@@ -43,19 +41,14 @@ class Writers:
         self.expired = 0
         self._give_up_s = give_up_s
         self._trouble: dict[str, tuple[float, str]] = {}
-        settings = InfluxSinkSettings()
         random = Random()  # noqa: S311 - jitter, no secret
-        self._writers = {
-            policy: PolicyWriter(
-                policy,
-                sink,
-                settings,
-                backoff=Backoff(settings.backoff_first_s, settings.backoff_most_s, random),
-                settled=self._settled,
-                troubled=self._troubled,
-            )
-            for policy in POLICIES
-        }
+        self._writers = policy_writers(
+            sink,
+            InfluxSinkSettings(),
+            random,
+            settled=self._settled,
+            troubled=self._troubled,
+        )
 
     async def write(self, history: History, told: Told) -> None:
         """Write everything that ``history`` gives.

@@ -76,7 +76,8 @@ class Lane:
     def offer(self, messages: Iterable[Outgoing]) -> None:
         """Queue messages, and send what the in-flight window allows."""
         self._backlog.extend(messages)
-        self.idle.clear()
+        if self.pending:
+            self.idle.clear()
         self._pump()
 
     async def run(self) -> None:

@@ -18,6 +18,7 @@ _STATES: Final = {
     "stale": ("◐", "yellow"),
     "offline": ("○", "bold red"),
     "never_seen": ("◌", "magenta"),
+    "unknown": ("?", "yellow"),
 }
 SEVERITY_STYLES: Final = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 _MINUTE_S: Final = 60

@@ -13,7 +13,7 @@ import orjson
 
 from schemas.access import HTTP_TO_HTTPS, INFLUX, access_error, plain_to_tls
 from schemas.connections import InfluxConnection
-from schemas.errors import ServerAccessError, ServerRefusedError
+from schemas.errors import ServerAccessError, ServerAwayError, ServerRefusedError
 
 FIRST_REFUSAL: Final = 400
 """The least HTTP status that refuses."""
@@ -53,6 +53,27 @@ def influx_session(
         timeout=timeout,
         connector=aiohttp.TCPConnector(ssl=influx.ssl_context() or True),
     )
+
+
+async def knock(
+    session: aiohttp.ClientSession, influx: InfluxConnection, *, timeout_s: float = 5.0
+) -> None:
+    """See whether anything answers there, before a question that may rightly take long.
+
+    Raises:
+        ServerAwayError: nobody does within ``timeout_s``.
+    """
+    soon = aiohttp.ClientTimeout(total=timeout_s)
+    try:
+        async with session.get(f"{influx.url}/ping", timeout=soon):
+            pass
+    except TimeoutError as exc:
+        raise ServerAwayError(
+            f"InfluxDB at {influx} does not answer within {timeout_s:g} s; where it hangs, see its "
+            "log and start it again"
+        ) from exc
+    except (aiohttp.ClientError, OSError) as exc:
+        raise influx_error(influx, exc) from exc
 
 
 async def ask_influxql(

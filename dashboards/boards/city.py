@@ -61,9 +61,13 @@ def _sites() -> Table:
         age_title="Last reading",
         columns=(
             Shown(
+                signal=alerts.firing("critical", by=_BY_SITE),
+                steps=(Step(None, "neutral"), Step(1, "critical")),
+            ),
+            Shown(
                 signal=alerts.firing(by=_BY_SITE),
                 title="Alerts firing",
-                steps=(Step(None, "neutral"), Step(1, "critical")),
+                steps=(Step(None, "neutral"), Step(1, "bad")),
             ),
             devices("online"),
             devices("stale", Step(None, "neutral"), Step(1, "notice")),

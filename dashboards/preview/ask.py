@@ -11,7 +11,7 @@ import aiohttp
 from dashboards.preview.errors import AskError
 from schemas.connections import InfluxConnection
 from schemas.errors import ServerAccessError
-from schemas.influxql import Series, ask_influxql, influx_session
+from schemas.influxql import Series, ask_influxql, influx_session, knock
 
 _AT_ONCE: Final = 4
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60, sock_connect=5)
@@ -33,6 +33,17 @@ class Asker:
         if self._session is not None:
             await self._session.close()
 
+    async def knock(self) -> None:
+        """See whether InfluxDB is there, before questions that may rightly take long.
+
+        Raises:
+            AskError: it does not answer within some seconds.
+        """
+        try:
+            await knock(self._opened(), self._influx)
+        except ServerAccessError as exc:
+            raise AskError(str(exc)) from exc
+
     async def ask_all(self, questions: Iterable[str]) -> dict[str, list[Series]]:
         """The answer to each of the questions; one that comes twice is asked once."""
         wanted = list(dict.fromkeys(questions))
@@ -44,13 +55,16 @@ class Asker:
         Raises:
             AskError: InfluxDB can't be reached, or refuses the question.
         """
-        if self._session is None:
-            raise AskError("InfluxDB is asked outside its session; open it with 'async with'")
         try:
             async with self._turns:
-                answer = await ask_influxql(self._session, self._influx, question, epoch="ms")
+                answer = await ask_influxql(self._opened(), self._influx, question, epoch="ms")
         except ServerAccessError as exc:
             raise AskError(str(exc)) from exc
         if answer.refusal:
             raise AskError(f"InfluxDB refuses the query `{question}`: {answer.refusal}")
         return answer.series
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise AskError("InfluxDB is asked outside its session; open it with 'async with'")
+        return self._session

@@ -65,6 +65,7 @@ async def preview(
         PreviewError: ``out`` can't be written.
     """
     chosen = _chosen(boards, wish.boards)
+    await asker.knock()
     pages = Map(await _pages(asker, chosen, wish))
     simulated = await _simulated(asker, wish)
     for page in pages.pages:

@@ -225,14 +225,20 @@ def _filter(
 
     now_ms = round(now_s * 1000)
     try:
-        return Filter(
-            reason=reason.value if reason else None,
-            **patterns,
-            since_ms=None if since is None else moment_ms(since, now_ms),
-            until_ms=None if until is None else moment_ms(until, now_ms),
-        )
+        since_ms = None if since is None else moment_ms(since, now_ms)
+        until_ms = None if until is None else moment_ms(until, now_ms)
     except MomentError as exc:
         raise typer.BadParameter(str(exc)) from exc
+    if since_ms is not None and until_ms is not None and since_ms >= until_ms:
+        raise typer.BadParameter(
+            f"--since {since} is not before --until {until}, so nothing lies between; exchange them"
+        )
+    return Filter(
+        reason=reason.value if reason else None,
+        **patterns,
+        since_ms=since_ms,
+        until_ms=until_ms,
+    )
 
 
 def _refs(texts: list[str] | tuple[str, ...]) -> tuple[Ref, ...]:

@@ -36,6 +36,7 @@ class DeviceState(StrEnum):
     STALE = "stale"
     OFFLINE = "offline"
     NEVER_SEEN = "never_seen"
+    UNKNOWN = "unknown"
 
 
 def config(*, as_json: Json = False, data: Data = None) -> None:
@@ -96,6 +97,8 @@ def devices_list(
     data: Data = None,
 ) -> None:
     """Print the devices, their states, and what is wrong with them.
+
+    Where no worker has told for ten seconds that it is with the log, a state is unknown.
 
     **Examples**
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from rich.text import Text
@@ -17,8 +17,21 @@ from infra.settings import load_settings
 from infra.supervisor.records import read_probes, run_folder
 from infra.topic_reader import last_by_key
 from infra.words import age_words, count_words, state_text
+from infra.worker_clocks import WorkerClocks, worker_clocks
 from schemas.records import DeviceRecord, decode_device
 from schemas.topics import DEVICES
+from streams.presence import MIN_INTERVAL_MS
+
+_UNKNOWN: Final = (
+    "unknown: no worker has told for 10 s that it is with the log's clock, or no bridge ticks."
+)
+
+
+class Seen(NamedTuple):
+    """A device, and what is known of its state now: "unknown" where the worker is behind."""
+
+    device: DeviceRecord
+    state: str
 
 
 def list_devices(
@@ -31,38 +44,48 @@ def list_devices(
     """
     logging.disable()  # what a client logs of an absent Kafka is in our sentence
     settings = load_settings(data=data)
-    values = asyncio.run(last_by_key(settings.kafka, DEVICES)).values()
-    found = sorted(filter(None, map(_decoded, values)), key=lambda d: (_rank(d), d.site, d.device))
+    now_ms = round(now_s * 1000)
+
+    async def ask() -> tuple[dict[bytes, bytes], WorkerClocks]:
+        stored = await last_by_key(settings.kafka, DEVICES)
+        return stored, await worker_clocks(settings.kafka, now_ms)
+
+    values, clocks = asyncio.run(ask())
+    found = [
+        Seen(device, device.state if clocks.live(device.site, now_ms) else "unknown")
+        for device in filter(None, map(_decoded, values.values()))
+    ]
     chosen = [
-        device
-        for device in found
-        if (site is None or fnmatchcase(device.site, site))
-        and (state is None or device.state == state)
+        seen
+        for seen in sorted(found, key=_order)
+        if (site is None or fnmatchcase(seen.device.site, site))
+        and (state is None or seen.state == state)
     ]
     if as_json:
-        print_json([_as_dict(device) for device in chosen])
+        print_json([_as_dict(seen) for seen in chosen])
         return
     _show(chosen, found, now_s, _worker(settings.data))
 
 
-def _show(
-    chosen: Sequence[DeviceRecord], found: Sequence[DeviceRecord], now_s: float, worker: str
-) -> None:
+def _show(chosen: Sequence[Seen], found: Sequence[Seen], now_s: float, worker: str) -> None:
     numbers = ("heard", "every", "readings", "missing")
     made = table(
         "site", "device", "kind", "state", *numbers, "note",
         right=numbers,
         drop=("every", "kind", "readings", "heard", "missing"),
     )  # fmt: skip
-    for device in chosen:
-        made.add_row(*_row(device, now_s))
+    for seen in chosen:
+        made.add_row(*_row(seen, now_s))
     show(made, "no device like that" if found else "no devices yet")
-    told_ms = [device.at for device in found if device.at is not None]
+    if any(seen.state == "unknown" for seen in chosen):
+        console().print(Text(f"\n{_UNKNOWN} {worker}; see `qala doctor`", style="yellow"))
+    told_ms = [seen.device.at for seen in found if seen.device.at is not None]
     if chosen and told_ms:
         age = age_words(now_s - max(told_ms) / 1000)
         told = (
-            "as told by the worker: of devices that send once a minute of its clock, of the others "
-            f"once an hour; the newest of it {age} ago. {worker}"
+            "as told by the worker: states at once, figures of devices that send once a minute of "
+            f"its clock, of the others once an hour; the newest of it {age} ago. every: its usual "
+            f"interval, at least 10 s. {worker}"
         )
         console().print(Text(f"\n{told}", style="dim"))
 
@@ -79,10 +102,13 @@ def _worker(data: Path) -> str:
     return f"The worker runs (pid {', '.join(living)})"
 
 
-def _as_dict(device: DeviceRecord) -> dict[str, Any]:
+def _as_dict(seen: Seen) -> dict[str, Any]:
     """What is known, its times in ISO form."""
-    known: dict[str, Any] = msgspec.to_builtins(device)
-    return known | {key: iso_ms(known[key]) for key in ("since", "at", "heard") if key in known}
+    known: dict[str, Any] = msgspec.to_builtins(seen.device)
+    known |= {key: iso_ms(known[key]) for key in ("since", "at", "heard") if key in known}
+    if seen.state != seen.device.state:
+        known |= {"state": seen.state, "last_state": seen.device.state}
+    return known
 
 
 def _decoded(value: bytes) -> DeviceRecord | None:
@@ -92,28 +118,42 @@ def _decoded(value: bytes) -> DeviceRecord | None:
         return None  # a newer version's; it shows it itself
 
 
-def _rank(device: DeviceRecord) -> int:
-    return ("offline", "stale", "never_seen", "online").index(device.state)
+def _order(seen: Seen) -> tuple[int, str, str]:
+    """Those in trouble first."""
+    rank = ("unknown", "offline", "stale", "never_seen", "online").index(seen.state)
+    return rank, seen.device.site, seen.device.device
 
 
-def _row(device: DeviceRecord, now_s: float) -> tuple[str | Text, ...]:
+def _row(seen: Seen, now_s: float) -> tuple[str | Text, ...]:
+    device = seen.device
     heard = "never" if device.heard is None else f"{age_words(now_s - device.heard / 1000)} ago"
-    every = "not known" if device.interval_ms is None else age_words(device.interval_ms / 1000)
     return (
         device.site,
         device.device,
         Text(device.kind, style="dim"),
-        state_text(device.state),
+        state_text(seen.state),
         heard,
-        every,
-        count_words(device.readings),
+        _every(device.interval_ms),
+        # of one that has just been heard for the first time nothing is counted yet
+        count_words(device.readings) if device.readings or device.heard is None else "–",
         Text(count_words(device.missing), style="yellow" if device.missing else "dim"),
-        _note(device),
+        _note(seen),
     )
 
 
-def _note(device: DeviceRecord) -> Text:
+def _every(interval_ms: int | None) -> str:
+    """The usual interval; the worker does not tell shorter ones apart than the shortest."""
+    if interval_ms is None:
+        return "not known"
+    sign = "≤ " if interval_ms == MIN_INTERVAL_MS else ""
+    return sign + age_words(interval_ms / 1000)
+
+
+def _note(seen: Seen) -> Text:
+    device = seen.device
     notes = []
+    if seen.state != device.state:
+        notes.append(f"was {device.state.replace('_', ' ')}")
     if device.wrong_clock:
         notes.append("wrong clock")
     if device.generation:

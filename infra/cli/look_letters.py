@@ -23,6 +23,10 @@ from schemas.deadletters import EXPLAINED, Reason
 
 STATE_STYLES: Final = {"new": "", "replayed": "green", "refused again": "red"}
 _TOPIC_CHARS: Final = 120
+_READING: Final = (
+    "sealed: it may hold a person's id, so its bytes are encrypted with the bridge's key. replay "
+    "of: the letter from whose replay it came. `qala dlq show LETTER` tells the rest"
+)
 
 
 def list_letters(
@@ -61,6 +65,8 @@ def list_letters(
             Text("" if letter.replay_of is None else str(letter.replay_of), style="dim"),
         )
     show(made, "no dead letters" + (" fit these filters" if wanted.asks else ""))
+    if letters:
+        console().print(Text(f"\n{_READING}", style="dim"))
     if len(letters) == limit:
         console().print(
             Text(f"the newest {limit}; --limit N shows more, --summary counts all", style="dim")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from infra.cli.output import console, print_json, show, table
 from infra.settings import load_settings
-from infra.supervisor.figures import CPU, MEMORY, is_ready, of_process, scrape
+from infra.supervisor.figures import CPU, MEMORY, of_process, scrape, waits_for
 from infra.supervisor.keyfigures import KEY_FIGURES, KeyFigures, failures_of, rejected_of
 from infra.supervisor.ownership import base_name, unwatched
 from infra.supervisor.records import (
@@ -36,13 +36,14 @@ _UNWATCHED: Final = (
 _READING: Final = (
     "taken in since the start: readings with statuses and replies; rows and messages with Qala's "
     "own. rejected: input that became dead letters, for which the stage is not to blame "
-    "(`qala dlq list`). failures: what had to be tried again"
+    "(`qala dlq list`). failures: what had to be tried again. for: how long it has been in this "
+    "state. lag: what it still has to deal with (workers and sinks: in records of Kafka)"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """One process as `ps` shows it; ``since`` in s since 1970."""
+    """One process as `ps` shows it; ``since`` in s since 1970, ``reason`` why it isn't ready."""
 
     name: str
     pid: int | None
@@ -50,6 +51,7 @@ class Shown:
     restarts: int
     since: float
     metrics: dict[str, float | str]
+    reason: str | None = None
 
 
 def list_processes(*, data: Path | None, as_json: bool) -> None:
@@ -77,8 +79,9 @@ def _show(found: Sequence[Shown], data: Path) -> None:
         made.add_row(*_row(process, now))
     show(made, f"nothing runs on {data}; start everything with `qala up`")
     for process in found:
-        if "ended" in process.metrics:
-            console().print(Text(f"\n{process.name} ended: {process.metrics['ended']}"))
+        if process.reason is not None:
+            said = Text.assemble("\n", state_text(process.state), f" {process.name}: ")
+            console().print(said + Text(process.reason))
     if any(base_name(process.name) in KEY_FIGURES for process in found):
         console().print(Text(f"\n{_READING}", style="dim"))
 
@@ -128,19 +131,21 @@ async def _supervised(
         restarts=record.restarts,
         since=record.since,
         metrics=metrics,
+        reason=None if stale or record.state == "ready" else record.reason,
     )
 
 
 async def _by_hand(session: aiohttp.ClientSession, probe: ProbeRecord) -> Shown:
-    metrics = await _metrics(session, probe)
+    metrics, reason = await asyncio.gather(_metrics(session, probe), waits_for(session, probe.port))
     started = metrics.get("process_start_time_seconds", time.time())
     return Shown(
         name=probe.name,
         pid=probe.process.pid,
-        state="ready" if await is_ready(session, probe.port) else "waiting",
+        state="waiting" if reason else "ready",
         restarts=0,
         since=float(started),
         metrics=metrics,
+        reason=reason,
     )
 
 
@@ -151,7 +156,8 @@ def _ended(probe: ProbeRecord, at_s: float) -> Shown:
         state="failed" if probe.ended else "stopped",
         restarts=0,
         since=at_s,
-        metrics={"id": probe.id, "ended": probe.ended or "it was killed, and left no word"},
+        metrics={"id": probe.id},
+        reason=probe.ended or "it was killed, and left no word",
     )
 
 
@@ -174,6 +180,7 @@ def _as_dict(process: Shown) -> dict[str, Any]:
         "restarts": process.restarts,
         "since": utc_words(process.since),
         "metrics": process.metrics,
+        "reason": process.reason,
     }
 
 

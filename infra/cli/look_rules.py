@@ -38,14 +38,16 @@ def list_rules(path: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json([_as_dict(rule) for rule in rules])
         return
-    made = table("rule", "severity", "fires when", "for", "where")
+    made = table(
+        "rule", "severity", "for", "where", "fires when", right=("for",), drop=("where", "for")
+    )
     for rule in rules:
         made.add_row(
             rule.id,
             severity_text(rule.severity),
-            _condition(rule),
             age_words(rule.for_ms / 1000) if rule.for_ms else Text("at once", style="dim"),
             _where(rule),
+            _condition(rule),
         )
     show(made, f"no rules in {_path(path)}")
 

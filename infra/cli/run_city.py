@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from rich.text import Text
@@ -12,10 +13,13 @@ from infra.cli.output import console, print_json, show, table
 from infra.errors import InfraError
 from infra.ledger import LedgerWriter
 from infra.settings import load_settings
+from infra.settings_sources import PROCESS_NAME
 from infra.simulator import SimulatorSettings, Summary, simulate
 from infra.verify import verify
 from infra.words import age_words, count_words
+from ingest import MqttOptions, connect_mqtt
 from schemas.clock import parse_clock
+from schemas.connections import MqttConnection
 
 
 class RunDiffersError(InfraError):
@@ -33,9 +37,12 @@ def run_simulation(
     """Run the city in the foreground and print its summary.
 
     Raises:
+        MqttError: the broker can't be reached, or refuses the simulator.
         RunDiffersError: the broker didn't take everything.
     """
     chosen = load_settings(data=data)
+    if not os.environ.get(PROCESS_NAME):  # one of `qala up` waits for the broker
+        asyncio.run(_knock(chosen.mqtt, settings.client_id))
     summary = run_stage(
         lambda readiness, registry, stop: simulate(
             settings,
@@ -59,6 +66,12 @@ def run_simulation(
             f"the broker at {chosen.mqtt} did not take everything: {summary.refused} refused, "
             f"{summary.unacknowledged} unacknowledged; see its log"
         )
+
+
+async def _knock(mqtt: MqttConnection, client_id: str | None) -> None:
+    """See whether the broker lets us in, before a city is sent to it."""
+    link = await connect_mqtt(mqtt, MqttOptions(client_id=f"{client_id}-1" if client_id else ""))
+    await link.disconnect()
 
 
 def _print(summary: Summary, ledger: Path | None) -> None:

@@ -83,8 +83,11 @@ def stop_stack(*, data: Path | None) -> None:
     record = supervisor_record(run_folder(folder_of))
     out = console()
     if record is not None and record.process is not None:
-        out.print(f"stopping qala up (pid {record.process.pid}) and all it runs …")
-        os.kill(record.process.pid, signal.SIGTERM)
+        if record.state == "stopped":  # a second signal would kill everything at once
+            out.print(f"qala up (pid {record.process.pid}) is stopping already; waiting for it …")
+        else:
+            out.print(f"stopping qala up (pid {record.process.pid}) and all it runs …")
+            os.kill(record.process.pid, signal.SIGTERM)
         asyncio.run(_gone(folder_of, record.process.pid))
         out.print("stopped")
         return

@@ -111,7 +111,8 @@ class LetterTopic:
         for ref in refs:
             highest[ref.partition] = max(highest.get(ref.partition, 0), ref.offset + 1)
         for partition, lowest in sorted(self._lowest(refs).items()):
-            async for record in self._topic.between({partition: lowest}, highest):
+            end = {partition: min(highest[partition], self._end[partition])}
+            async for record in self._topic.between({partition: lowest}, end):
                 ref = Ref(record.partition, record.offset)
                 if ref in refs:
                     yield ref, record.value or b""

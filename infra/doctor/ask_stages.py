@@ -32,11 +32,14 @@ class StageSeen(Struct, frozen=True, kw_only=True):
     """One stage, running or ended. ``reasons`` is None where it runs and does not answer.
 
     ``ended`` is the sentence of the error that ended it, None for one that was killed.
+    ``kept`` says that a living `qala up` runs it.
     """
 
     name: str
     stage: str
     id: str
+    pid: int
+    kept: bool
     alive: bool
     reasons: dict[str, str] | None
     ended: str | None
@@ -55,15 +58,20 @@ class StagesSeen(Struct, frozen=True, kw_only=True):
 async def ask_stages(data: Path) -> StagesSeen:
     """Ask each stage of the data folder whether it is ready."""
     folder = run_folder(data)
+    supervised = supervisor_record(folder) is not None
+    processes = read_processes(folder)
+    kept = {record.name for record in processes} if supervised else set()
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
         stages = await asyncio.gather(
-            *(_stage(session, data, probe) for probe, _ in remembered_probes(folder, time.time()))
+            *(
+                _stage(session, data, probe, kept=probe.name in kept)
+                for probe, _ in remembered_probes(folder, time.time())
+            )
         )
-    supervised = supervisor_record(folder) is not None
     known = {stage.name for stage in stages}
     troubled = [
         record
-        for record in read_processes(folder)
+        for record in processes
         if supervised
         and record.name not in {SUPERVISOR, *known}
         and (record.state in {"failed", "backoff"} or not record.alive())
@@ -73,12 +81,16 @@ async def ask_stages(data: Path) -> StagesSeen:
     )
 
 
-async def _stage(session: aiohttp.ClientSession, data: Path, probe: ProbeRecord) -> StageSeen:
+async def _stage(
+    session: aiohttp.ClientSession, data: Path, probe: ProbeRecord, *, kept: bool
+) -> StageSeen:
     alive = probe.process.alive()
     return StageSeen(
         name=probe.name,
         stage=probe.stage,
         id=probe.id,
+        pid=probe.process.pid,
+        kept=kept,
         alive=alive,
         reasons=await _reasons(session, probe.port) if alive else None,
         ended=probe.ended,

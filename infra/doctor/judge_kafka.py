@@ -127,7 +127,11 @@ def _group(found: Findings, group: GroupSeen, user: str | None) -> None:
     elif group.state == "Dead" or (not group.members and group.lag is None):
         found.warning(check, "it has never read anything", f"start {stage}")
     elif not group.members:
-        found.problem(check, f"no member: nobody reads{waiting}", f"start {stage}")
+        found.problem(
+            check,
+            f"no member: nobody reads{waiting}",
+            f"start {stage}; where one runs here, see what is said of it under stages",
+        )
     elif group.state != "Stable":
         found.warning(
             check,
@@ -141,7 +145,10 @@ def _group(found: Findings, group: GroupSeen, user: str | None) -> None:
             f"see what it waits for with `qala ps`; where it is busy, start a further {stage}",
         )
     else:
-        found.ok(check, f"{_members(group.members)}, {count_words(group.lag or 0)} records behind")
+        found.ok(
+            check,
+            f"{_members(group.members)}, {count_words(group.lag or 0)} records not committed yet",
+        )
 
 
 def _members(number: int) -> str:

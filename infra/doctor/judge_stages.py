@@ -18,7 +18,7 @@ def judge_stages(seen: StagesSeen) -> list[Finding]:
             f"see {seen.data / 'logs' / record.name}.log, and mend what it says",
         )
     for stage in seen.stages:
-        _stage(found, stage, supervised=seen.supervised)
+        _stage(found, stage)
     _one_id_each(found, seen.stages)
     if not seen.stages:
         found.unknown(
@@ -30,13 +30,12 @@ def judge_stages(seen: StagesSeen) -> list[Finding]:
     return found.made
 
 
-def _stage(found: Findings, stage: StageSeen, *, supervised: bool) -> None:
+def _stage(found: Findings, stage: StageSeen) -> None:
     again = f"`{command(stage)}`"
     if not stage.alive and stage.ended:
-        found.problem(
-            stage.name, f"it ended: {stage.ended}", f"mend that, and start it again with {again}"
-        )
-    elif not stage.alive and supervised:
+        start = "`qala up` again (Ctrl-C ends it in order)" if stage.kept else f"it with {again}"
+        found.problem(stage.name, f"it ended: {stage.ended}", f"mend that, and start {start}")
+    elif not stage.alive and stage.kept:
         found.warning(
             stage.name,
             "it was killed, and `qala up` is about to start it again",
@@ -49,8 +48,11 @@ def _stage(found: Findings, stage: StageSeen, *, supervised: bool) -> None:
             f"start it again with {again}; the kernel's log says whether memory ran out",
         )
     elif stage.reasons is None:
+        then = "`qala up` does that, too, after 30 s" if stage.kept else f"start it with {again}"
         found.problem(
-            stage.name, "it runs, and its /ready does not answer", f"see {stage.log}; restart it"
+            stage.name,
+            f"it runs (pid {stage.pid}), and its /ready does not answer",
+            f"see {stage.log}; where it hangs, end it with `kill -9 {stage.pid}`: {then}",
         )
     elif stage.reasons:
         waits = "; ".join(f"{part}: {reason}" for part, reason in stage.reasons.items())
@@ -76,5 +78,7 @@ def _one_id_each(found: Findings, stages: tuple[StageSeen, ...]) -> None:
 
 def command(stage: StageSeen) -> str:
     """The command that starts a stage again: ``sink-influx`` is `qala sink influx`."""
+    if stage.stage == "simulator":
+        return "qala simulate"
     words = f"qala {stage.stage.replace('-', ' ')}"
     return f"{words} --id {stage.id}" if stage.stage == "bridge" else words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from asyncio.subprocess import Process
 from pathlib import Path
@@ -91,4 +92,16 @@ def last_words(log: Path) -> str:
     except OSError:
         return "it wrote no log"
     telling = [line for line in lines if line.strip() and not line[0].isspace()]
-    return telling[-1].strip() if telling else "its log is empty"
+    return _said(telling[-1].strip()) if telling else "its log is empty"
+
+
+def _said(line: str) -> str:
+    """What a line says; one of a stage is a JSON object, of which people need the sentence."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(entry, dict) or "event" not in entry:
+        return line
+    reason = entry.get("reason")
+    return f"{entry['event']}: {reason}" if reason else str(entry["event"])

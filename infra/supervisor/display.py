@@ -60,7 +60,9 @@ class Display:
         self._told[child.name] = child.state
         if before is None and child.state == "starting":
             return  # told by whoever started it
-        why = f"  {child.reason}" if child.reason and child.state != "ready" else ""
+        # why it is started again was told when it ended
+        told = child.state == "ready" or (child.state == "starting" and before == "backoff")
+        why = f"  {child.reason}" if child.reason and not told else ""
         if self._view is not None:
             self._view.events.append(f"{_now()} {child.name} {child.state}{why}")
         if self._live is None:

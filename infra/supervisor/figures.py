@@ -11,6 +11,7 @@ import aiohttp
 import psutil
 
 from infra.supervisor.identity import Identity
+from infra.supervisor.records import NO_ANSWER
 
 CPU: Final = "process_cpu_seconds_total"
 MEMORY: Final = "process_resident_memory_bytes"
@@ -53,13 +54,16 @@ async def scrape(session: aiohttp.ClientSession, port: int) -> dict[str, float] 
         return None
 
 
-async def is_ready(session: aiohttp.ClientSession, port: int) -> bool:
-    """Whether the stage whose probe is on ``port`` says that it does its work."""
+async def waits_for(session: aiohttp.ClientSession, port: int) -> str | None:
+    """What the stage whose probe is on ``port`` says that it waits for; None where it is ready."""
     try:
-        async with session.get(f"http://127.0.0.1:{port}/ready", timeout=_TIMEOUT) as answer:
-            return answer.status == HTTPStatus.OK
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return False
+        async with session.get(f"http://127.0.0.1:{port}/ready") as answer:
+            if answer.status == HTTPStatus.OK:
+                return None
+            reasons = (await answer.json())["reasons"]
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError):
+        return NO_ANSWER
+    return "; ".join(f"{part}: {reason}" for part, reason in reasons.items())
 
 
 def of_process(identity: Identity | None) -> dict[str, float]:

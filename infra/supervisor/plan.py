@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +14,10 @@ import infra
 from infra.native import NativeServer, check_port_free
 from infra.servers import ServerPorts
 from infra.settings_sources import PROCESS_NAME
+from infra.supervisor.figures import waits_for
 from infra.supervisor.identity import Identity
 from infra.supervisor.ownership import living_bridge
-from infra.supervisor.records import NO_ANSWER, log_file, read_probe, run_folder
+from infra.supervisor.records import log_file, read_probe, run_folder
 from infra.supervisor.spec import Check, Rival, Spec
 
 STOP_ORDER: Final = (
@@ -160,14 +160,7 @@ def _stage_check(folder: Path, name: str, session: aiohttp.ClientSession) -> Che
         probe = read_probe(folder, name)
         if probe is None or probe.process != identity:
             return "it is being loaded"
-        try:
-            async with session.get(f"http://127.0.0.1:{probe.port}/ready") as answer:
-                if answer.status == HTTPStatus.OK:
-                    return None
-                reasons = (await answer.json())["reasons"]
-        except (aiohttp.ClientError, OSError, ValueError, KeyError):
-            return NO_ANSWER
-        return "; ".join(f"{part}: {reason}" for part, reason in reasons.items())
+        return await waits_for(session, probe.port)
 
     return check
 

@@ -7,12 +7,14 @@ processes, and ``<name>.probe.json`` by a stage, which says where its ``/metrics
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from infra.supervisor.identity import Identity
 
@@ -40,6 +42,11 @@ class ProcessRecord(Struct, frozen=True, kw_only=True):
     def alive(self) -> bool:
         """Whether its process runs."""
         return self.process is not None and self.process.alive()
+
+
+def stopping(supervisor: ProcessRecord) -> ProcessRecord:
+    """The record of a supervisor that stops what it runs; one that lives on may take long."""
+    return replace(supervisor, state="stopped", since=time.time())
 
 
 class ProbeRecord(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,7 @@ from infra.supervisor.records import (
     log_file,
     remove_record,
     rotate,
+    stopping,
     write_record,
 )
 from infra.supervisor.run import Supervisor
@@ -63,14 +65,16 @@ async def run_up(plan: Plan, display: Display, *, servers_only: bool = False) ->
             await stop_leftovers(folder, STOP_ORDER, display.say, patience_s=LEFTOVER_PATIENCE_S)
             write_record(folder, me)
             try:
-                await _run(plan, folder, display, servers_only=servers_only)
+                await _run(plan, folder, me, display, servers_only=servers_only)
             finally:
                 remove_record(folder, me)
 
 
-async def _run(plan: Plan, folder: Path, display: Display, *, servers_only: bool) -> None:
+async def _run(
+    plan: Plan, folder: Path, me: ProcessRecord, display: Display, *, servers_only: bool
+) -> None:
     supervisor = Supervisor(plan.data, folder, display.changed)
-    interrupted = _on_signals(supervisor, display)
+    interrupted = _on_signals(supervisor, display, lambda: write_record(folder, stopping(me)))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3.0)) as session:
         try:
             started = time.monotonic()
@@ -138,14 +142,19 @@ async def _stop(supervisor: Supervisor, display: Display) -> None:
         display.say(f"everything is stopped after {time.monotonic() - started:.1f} s")
 
 
-def _on_signals(supervisor: Supervisor, display: Display) -> asyncio.Event:
+def _on_signals(
+    supervisor: Supervisor, display: Display, note: Callable[[], None]
+) -> asyncio.Event:
     interrupted = asyncio.Event()
 
     def asked() -> None:
         if interrupted.is_set():
             display.say("killing everything")
             supervisor.kill()
+            return
         interrupted.set()
+        with suppress(OSError):  # whoever wants to know whether it stops asks again
+            note()
 
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:

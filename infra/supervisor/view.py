@@ -12,7 +12,7 @@ import aiohttp
 
 from infra.screen import AlertBoard, Snapshot, StageRow
 from infra.supervisor.child import Child
-from infra.supervisor.figures import CPU, MEMORY, Rates, is_ready, of_process, scrape
+from infra.supervisor.figures import CPU, MEMORY, Rates, of_process, scrape, waits_for
 from infra.supervisor.keyfigures import KEY_FIGURES, failures_of, rejected_of
 from infra.supervisor.ownership import base_name
 from infra.supervisor.records import State, read_probe, run_folder
@@ -62,9 +62,11 @@ class View:
             if probe is None or not probe.process.alive():
                 return _Look({})
             # one started by hand does its work under its name
-            state: State = "ready" if await is_ready(self._session, probe.port) else "waiting"
+            waits = await waits_for(self._session, probe.port)
             figures = await scrape(self._session, probe.port)
-            return _Look(figures or {}, state, f"started by hand, pid {probe.process.pid}")
+            state: State = "waiting" if waits else "ready"
+            note = f"started by hand, pid {probe.process.pid}"
+            return _Look(figures or {}, state, f"{note}; {waits}" if waits else note)
         scraped = None
         if probe is not None and probe.process == child.identity:
             scraped = await scrape(self._session, probe.port)

@@ -10,7 +10,7 @@ import aiohttp
 from infra.verify.errors import VerifyError
 from schemas.connections import InfluxConnection
 from schemas.errors import ServerAccessError
-from schemas.influxql import Series, influx_error, influx_session, read_document, series_of
+from schemas.influxql import Series, influx_error, influx_session, knock, read_document, series_of
 
 _ROWS_AT_ONCE = 10_000
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
@@ -25,6 +25,11 @@ class InfluxReader:
 
     async def __aenter__(self) -> Self:
         self._session = influx_session(self._influx, _TIMEOUT)
+        try:
+            await knock(self._session, self._influx)
+        except ServerAccessError as exc:
+            await self._session.close()
+            raise VerifyError(str(exc)) from exc
         return self
 
     async def __aexit__(self, *_exc: object) -> None:

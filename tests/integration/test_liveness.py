@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import operator
+import sys
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,6 +36,17 @@ async def live(city: CityStack, stage: str) -> bool:
     )
     shares = f'SELECT sum("s") AS "live" FROM ({last})'
     return bool(await city.rows(f'SELECT "live" FROM ({shares}) WHERE "live" > 0.999'))
+
+
+async def listed(city: CityStack) -> dict[str, tuple[str, str | None]]:
+    """What `qala devices list` says of each device: its state, and the last that was known."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "infra.cli", "devices", "list", "--json",
+        env=city.stack.environ(), stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    told, _ = await process.communicate()
+    assert process.returncode == 0
+    return {one["device"]: (one["state"], one.get("last_state")) for one in json.loads(told)}
 
 
 async def reached_s(city: CityStack, stage: str) -> dict[str, float]:
@@ -75,6 +89,7 @@ async def test_the_workers_rows_carry_its_counts_and_how_far_it_is_behind(city: 
     (row,) = await eventually(lambda: city.rows(ask))
     assert (row["accepted"], row["lines"]) == (1.0, 1.0)
     assert -1 < row["behind_s"] < LIMIT_S
+    assert await listed(city) == {"ion-1": ("online", None)}
 
 
 async def test_without_the_worker_only_what_it_makes_is_not_live(city: CityStack) -> None:
@@ -86,8 +101,10 @@ async def test_without_the_worker_only_what_it_makes_is_not_live(city: CityStack
     assert await reached_s(city, "streams") == stopped
     await eventually(lambda: live(city, "streams"), operator.not_, timeout_s=20)
     assert await live(city, "sink-influx")
+    assert await listed(city) == {"ion-1": ("unknown", "online")}
     await city.start("streams")
     await eventually(lambda: live(city, "streams"), timeout_s=40)
+    await eventually(lambda: listed(city), {"ion-1": ("online", None)}.__eq__)
 
 
 async def test_without_a_bridge_nothing_is_live(city: CityStack) -> None:
@@ -96,3 +113,4 @@ async def test_without_a_bridge_nothing_is_live(city: CityStack) -> None:
     await bridge.stop()
     await eventually(lambda: live(city, "sink-influx"), operator.not_, timeout_s=30)
     await eventually(lambda: live(city, "streams"), operator.not_, timeout_s=30)
+    assert await listed(city) == {"ion-1": ("unknown", "online")}

@@ -42,10 +42,12 @@ from infra.supervisor.records import (
 )
 from infra.topic_reader import last_by_key
 from infra.verify.report import Report
+from infra.worker_clocks import WorkerClocks
 from schemas.connections import KafkaConnection
 from schemas.errors import ServerAccessError
 from schemas.readiness import Readiness
 from schemas.records import DeviceRecord, encode
+from schemas.topics import partition_of
 from streams.errors import Problem, RuleError
 
 COMMANDS = (
@@ -125,6 +127,7 @@ def test_wrong_usage_ends_with_2(command: str, capsys: pytest.CaptureFixture[str
         ("devices list --state", "--state needs a value"),
         ("dlq export", "--out is missing"),
         ("dlq show", "REF is missing"),
+        ("dlq list --since 1m --until 1h", "--since 1m is not before --until 1h"),
         ("dlq replay 3/1 --all", "--all is for the lines of a file"),
         ("bridge --id A_B", "'A_B' can't be a bridge's id; write 1 to 63 of a-z, 0-9 and -"),
         ("dashboards preview --board foo", "there is no board 'foo'; there are qala-alerts"),
@@ -207,7 +210,7 @@ async def test_ps_and_doctor_agree_on_a_stage_that_failed_at_its_start() -> None
     write_record(folder, gone)
     (shown,) = await gather(folder)
     assert (shown.name, shown.pid, shown.state) == ("bridge-2", None, "failed")
-    assert shown.metrics["ended"] == "the key is weak"
+    assert shown.reason == "the key is weak"
     assert [one.ended for one in (await ask_stages(Path(".qala"))).stages] == ["the key is weak"]
     file = folder / "bridge-2.probe.json"
     old_s = time.time() - 660
@@ -309,7 +312,7 @@ def test_ps_shows_a_living_process_and_calls_a_dead_one_stopped(
         write_record(folder, record)
     assert run(["ps", "--json"]) == 0
     mosquitto, kafka = json.loads(capsys.readouterr().out)
-    assert set(kafka) == {"name", "pid", "state", "restarts", "since", "metrics"}
+    assert set(kafka) == {"name", "pid", "state", "restarts", "since", "metrics", "reason"}
     assert (kafka["name"], kafka["pid"], kafka["state"]) == ("kafka", os.getpid(), "ready")
     assert kafka["restarts"] == 2
     assert kafka["metrics"]["address"] == "127.0.0.1:1"
@@ -413,7 +416,13 @@ def test_devices_are_listed_with_those_in_trouble_first(
     async def stored(*_: object) -> dict[bytes, bytes]:
         return {b"1": encode(device), b"2": encode(lost), b"3": b"not a record"}
 
+    told_ms = {partition_of("stop-1", 8): 33_000, partition_of("stop-2", 8): 40_000}
+
+    async def said(*_: object) -> WorkerClocks:
+        return WorkerClocks(8, told_ms)
+
     monkeypatch.setattr(look_devices, "last_by_key", stored)
+    monkeypatch.setattr(look_devices, "worker_clocks", said)
     look_devices.list_devices(None, None, data=None, as_json=False, now_s=43)
     head, first, second = capsys.readouterr().out.splitlines()
     assert head.split()[:4] == ["site", "device", "kind", "state"]
@@ -426,6 +435,15 @@ def test_devices_are_listed_with_those_in_trouble_first(
     assert [d["device"] for d in json.loads(capsys.readouterr().out)] == ["i-2"]
     look_devices.list_devices("stop-9", None, data=None, as_json=False, now_s=43)
     assert capsys.readouterr().out.strip() == "no device like that"
+    # ten seconds later nothing is known of what is in its partition, whatever it was
+    look_devices.list_devices(None, None, data=None, as_json=False, now_s=45)
+    first, second = capsys.readouterr().out.splitlines()[1:3]
+    assert "○ offline" in second
+    assert "? unknown" in first
+    assert "was online, wrong clock" in first
+    look_devices.list_devices(None, "unknown", data=None, as_json=True, now_s=45)
+    (unknown,) = json.loads(capsys.readouterr().out)
+    assert (unknown["state"], unknown["last_state"]) == ("unknown", "online")
 
 
 async def test_a_probe_serves_metrics_and_says_503_with_reasons_until_ready(

@@ -140,6 +140,16 @@ def test_last_words_are_not_a_stack_trace(tmp_path):
     assert last_words(log) == "FATAL no space left"
 
 
+def test_last_words_of_a_stage_are_its_sentence_and_not_its_json(tmp_path):
+    log = tmp_path / "log"
+    log.write_text('{"event": "a stage ended", "process": "streams"}\n', encoding="utf-8")
+    assert last_words(log) == "a stage ended"
+    log.write_text('{"event": "kafka is waited for", "reason": "refused"}\n', encoding="utf-8")
+    assert last_words(log) == "kafka is waited for: refused"
+    log.write_text("[1]\n", encoding="utf-8")
+    assert last_words(log) == "[1]"
+
+
 def test_last_words_of_no_log_are_said_to_be_none(tmp_path):
     assert last_words(tmp_path / "none") == "it wrote no log"
 

@@ -15,6 +15,7 @@ from infra.cli.look_processes import Shown, _show
 from infra.dlq.filters import Filter
 from infra.dlq.letters import Letter, Ref, letter_of
 from infra.tables import HouseTable
+from infra.worker_clocks import WorkerClocks
 from ingest.persons import PersonKey
 from schemas.deadletters import HEADER_SEALED
 from schemas.records import Alert, DeviceRecord, encode
@@ -129,7 +130,11 @@ def test_devices_keep_their_note_at_every_width(
     async def stored(*_: object) -> dict[bytes, bytes]:
         return {b"1": encode(device)}
 
+    async def said(*_: object) -> WorkerClocks:
+        return WorkerClocks(1, {0: 261_000})
+
     monkeypatch.setattr(look_devices, "last_by_key", stored)
+    monkeypatch.setattr(look_devices, "worker_clocks", said)
     out = terminal(monkeypatch, width)
     look_devices.list_devices(None, None, data=None, as_json=False, now_s=271)
     text = " ".join(out.getvalue().split())

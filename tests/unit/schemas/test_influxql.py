@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+
 import aiohttp
 import pytest
 from pydantic import SecretStr
 
 from schemas.connections import InfluxConnection
 from schemas.errors import ServerAwayError, ServerRefusedError
-from schemas.influxql import Series, ask_influxql, influx_session, read_answer
+from schemas.influxql import Series, ask_influxql, influx_session, knock, read_answer
 
 INFLUX = InfluxConnection(url="http://127.0.0.1:1", token=SecretStr("user:word"))
 
@@ -72,3 +74,11 @@ async def test_a_session_shows_its_token_and_none_where_there_is_none() -> None:
         assert session.headers["Authorization"] == "Token user:word"
     async with influx_session(InfluxConnection(), aiohttp.ClientTimeout()) as session:
         assert "Authorization" not in session.headers
+
+
+async def test_a_server_that_takes_calls_and_never_answers_is_told_soon() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        influx = InfluxConnection(url=f"http://127.0.0.1:{mute.getsockname()[1]}")
+        async with influx_session(influx, aiohttp.ClientTimeout(total=60)) as session:
+            with pytest.raises(ServerAwayError, match=r"does not answer within 0\.1 s; where it"):
+                await knock(session, influx, timeout_s=0.1)

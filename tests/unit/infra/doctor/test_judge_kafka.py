@@ -291,9 +291,9 @@ def test_groups_are_judged_by_members_and_lag(group, state, words):
 
 def test_the_mend_of_an_empty_group_is_its_command():
     found = only(seen(groups=(GroupSeen(name="qala-sink-influx", state="Empty", lag=1),)))
-    assert found.mend == "start `qala sink influx`"
+    assert str(found.mend).startswith("start `qala sink influx`; where one runs here,")
     found = only(seen(groups=(GroupSeen(name="qala-sink-chat.file", state="Empty", lag=1),)))
-    assert found.mend == "start `qala sink chat`"
+    assert str(found.mend).startswith("start `qala sink chat`;")
 
 
 def test_a_bootstrap_server_that_is_deaf_beside_others_is_a_warning():

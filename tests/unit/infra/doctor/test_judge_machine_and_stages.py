@@ -26,7 +26,15 @@ MACHINE = MachineSeen(
     synchronised=True,
 )
 BRIDGE = StageSeen(
-    name="bridge", stage="bridge", id="1", alive=True, reasons={}, ended=None, log=DATA / "b.log"
+    name="bridge",
+    stage="bridge",
+    id="1",
+    pid=4711,
+    kept=False,
+    alive=True,
+    reasons={},
+    ended=None,
+    log=DATA / "b.log",
 )
 STAGES = StagesSeen(data=DATA, supervised=False, stages=(BRIDGE,), troubled=())
 
@@ -146,7 +154,10 @@ def test_a_stage_that_waits_says_for_what():
 
 def test_a_stage_that_does_not_answer_is_a_problem():
     (found,) = stages(replace(BRIDGE, reasons=None))
-    assert "/ready does not answer" in found.what
+    assert "(pid 4711), and its /ready does not answer" in found.what
+    assert "`kill -9 4711`: start it with `qala bridge --id 1`" in str(found.mend)
+    (kept,) = stages(replace(BRIDGE, reasons=None, kept=True), supervised=True)
+    assert "`qala up` does that, too" in str(kept.mend)
 
 
 def test_a_stage_that_ended_or_was_killed_is_told_with_its_command():
@@ -155,8 +166,19 @@ def test_a_stage_that_ended_or_was_killed_is_told_with_its_command():
     assert "`qala bridge --id 1`" in str(ended.mend)
     (killed,) = stages(replace(BRIDGE, stage="sink-chat", alive=False))
     assert "`qala sink chat`" in str(killed.mend)
-    (again,) = stages(replace(BRIDGE, alive=False), supervised=True)
+    (city,) = stages(replace(BRIDGE, stage="simulator", alive=False))
+    assert "`qala simulate`" in str(city.mend)
+
+
+def test_a_stage_of_qala_up_is_left_to_it() -> None:
+    (again,) = stages(replace(BRIDGE, alive=False, kept=True), supervised=True)
     assert again.state == "warning"
+    # for good: by hand beside it, another key and other settings could be in force
+    (ended,) = stages(replace(BRIDGE, alive=False, kept=True, ended="no key"), supervised=True)
+    assert str(ended.mend) == "mend that, and start `qala up` again (Ctrl-C ends it in order)"
+    # one that was started by hand beside it
+    (by_hand,) = stages(replace(BRIDGE, alive=False), supervised=True)
+    assert "`qala bridge --id 1`" in str(by_hand.mend)
 
 
 def test_two_bridges_with_one_id_are_a_problem():

@@ -24,7 +24,8 @@ from infra.verify.errors import VerifyError
 from ingest.clocks import WrongClocks
 from ingest.deadletters import dead_letter
 from ingest.decode import PayloadDecoder, Rejection, origin_of
-from ingest.mqtt import MqttOptions, connect_mqtt
+from ingest.mqtt import connect_mqtt
+from ingest.mqtt_options import MqttOptions
 from ingest.persons import load_person_key
 from schemas.clock import Clock, RealClock, SimulatedClock
 from schemas.connections import InfluxConnection, KafkaConnection, MqttConnection

@@ -13,7 +13,8 @@ from ingest.errors import (
     SealError,
     SessionTakenOverError,
 )
-from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
+from ingest.mqtt import MqttLink, connect_mqtt
+from ingest.mqtt_options import MqttOptions
 from ingest.persons import PersonKey, load_person_key
 from ingest.settings import BridgeSettings
 

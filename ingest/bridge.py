@@ -17,7 +17,8 @@ from ingest.decode import PayloadDecoder
 from ingest.errors import IngestError, MqttError
 from ingest.intake import Intake
 from ingest.metrics import BridgeCounts
-from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
+from ingest.mqtt import MqttLink, connect_mqtt
+from ingest.mqtt_options import MqttOptions
 from ingest.persons import PersonKey
 from ingest.producer import LogWriter, open_writer
 from ingest.roster import Roster

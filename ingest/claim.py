@@ -15,7 +15,8 @@ from typing import Any, Final
 import mqtt5
 
 from ingest.errors import MqttError, MqttRefusedError, SessionTakenOverError
-from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
+from ingest.mqtt import MqttLink, connect_mqtt
+from ingest.mqtt_options import MqttOptions
 from schemas.connections import MqttConnection
 
 CLAIMS: Final = "qala/bridge/"

@@ -26,13 +26,13 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from struct import pack
 from typing import Final, cast
 
 import mqtt5
 
 from ingest.errors import MqttError, MqttRefusedError, MqttUntrustedError
+from ingest.mqtt_options import MqttOptions
 from ingest.outbox import Outbox
 from ingest.packets import PacketBuffer, check_connack, disconnect_error
 from ingest.questions import FIRST_CONTROL_ID, Questions
@@ -47,26 +47,6 @@ _PUBACK: Final = 0x40_02_00_00
 """A PUBACK of success as one big-endian number, but for the packet id (MQTT 5.0 §3.4)."""
 _PLENTY: Final = 16 * 1024
 """Bytes of one look into the socket after which more are likely to wait there already."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MqttOptions:
-    """What CONNECT asks for (MQTT 5.0 §3.1).
-
-    ``receive_max`` is how many QoS 1 messages the server may have unacknowledged towards us.
-    ``session_expiry_s`` is how long the server keeps the session after the connection.
-    ``connect_timeout_s`` is how long it may take to let us in, and to answer each SUBSCRIBE and
-    UNSUBSCRIBE. ``gather_s`` is how long the socket is left alone after a look that found little.
-    """
-
-    client_id: str
-    clean_start: bool = True
-    session_expiry_s: int = 0
-    receive_max: int = 65_535
-    keep_alive_s: int = 30
-    connect_timeout_s: float = 10.0
-    gather_s: float = 0.0
-    will: mqtt5.Will | None = None
 
 
 class MqttLink(asyncio.BufferedProtocol):
@@ -249,17 +229,7 @@ class MqttLink(asyncio.BufferedProtocol):
 
     def start(self, username: str | None, password: bytes | None) -> None:
         """Send CONNECT."""
-        options = self._options
-        packet = mqtt5.ConnectPacket(
-            options.client_id,
-            username=username,
-            password=password,
-            clean_start=options.clean_start,
-            will=options.will,
-            keep_alive=options.keep_alive_s,
-            session_expiry_interval=options.session_expiry_s,
-            receive_max=options.receive_max,
-        )
+        packet = self._options.connect_packet(username, password)
         self._outbox.send(packet.write())
 
     def pause_writing(self) -> None:

@@ -19,7 +19,8 @@ import structlog
 
 from ingest.claim import CLAIMS
 from ingest.errors import MqttError, MqttRefusedError
-from ingest.mqtt import MqttOptions, connect_mqtt
+from ingest.mqtt import connect_mqtt
+from ingest.mqtt_options import MqttOptions
 from ingest.settings import CLIENT_PREFIX
 from schemas.connections import MqttConnection
 from schemas.readiness import Readiness

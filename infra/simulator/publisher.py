@@ -12,7 +12,8 @@ import structlog
 
 from infra.simulator.message import Outgoing
 from ingest.errors import MqttError
-from ingest.mqtt import MqttLink, MqttOptions, connect_mqtt
+from ingest.mqtt import MqttLink, connect_mqtt
+from ingest.mqtt_options import MqttOptions
 from schemas.connections import MqttConnection
 from schemas.readiness import Readiness
 

@@ -1,18 +1,27 @@
-"""A real InfluxDB behind what goes wrong on the way to it, or on a full disk: no row is lost."""
+"""A real InfluxDB or Kafka that is away, hangs, is full or is badly reached: no row is lost."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import tracemalloc
 import weakref
 from http import HTTPStatus
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from infra.native import free_port
 from schemas.connections import InfluxConnection
+from schemas.deadletters import Reason
+from schemas.readiness import Readiness
+from schemas.topics import TELEMETRY
 from sinks import InfluxSink
+from sinks.deadletter import DeadLetters
+from sinks.kafka import close_within
+from sinks.kafka import producer as idempotent_producer
+from sinks.rows import Letter
 from tests.support.influx_proxy import Instead
 from tests.support.influx_sinks import (
     Running,
@@ -250,3 +259,106 @@ async def test_a_full_disk_is_waited_for_and_said_and_what_was_refused_then_is_w
             assert found == list(range(8200))
             await eventually(lambda: is_(sink.readiness.ready))
             assert sink.count("rejected_total") == sink.count("expired_total") == 0
+
+
+async def test_nothing_is_lost_or_doubled_while_influxdb_is_killed_and_comes_back(stack, producer):
+    async with running(
+        stack.kafka_connection, stack.influx_connection, waiting_lines=500, backoff_most_s=0.5
+    ) as sink:
+        await send(producer, *(air("outage", seq) for seq in range(100)))
+        await eventually(lambda: rows_of(stack, "air", "outage"), lambda r: len(r) == 100)
+        await stack.influxdb.kill()
+        try:
+            for first in range(100, 2100, 100):
+                await send(producer, *(air("outage", seq) for seq in range(first, first + 100)))
+            await eventually(lambda: is_(sink.count("retries_total") >= 1))
+            assert "cannot be reached" in sink.readiness.reasons["influxdb"]
+        finally:
+            await stack.influxdb.start()
+        rows = await eventually(
+            lambda: rows_of(stack, "air", "outage"), lambda r: len(r) >= 2100, timeout_s=60
+        )
+        await eventually(lambda: is_(sink.readiness.ready))
+    assert sorted(row["seq"] for row in rows) == list(range(2100))
+
+
+async def test_rows_go_on_after_kafka_is_killed_and_comes_back(stack, producer):
+    async with running(stack.kafka_connection, stack.influx_connection):
+        await send(producer, *(air("broker", seq) for seq in range(20)))
+        await eventually(lambda: rows_of(stack, "air", "broker"), lambda r: len(r) == 20)
+        await stack.kafka.restart(kill=True)
+        await send(producer, *(air("broker", seq) for seq in range(20, 40)))
+        await eventually(
+            lambda: rows_of(stack, "air", "broker"), lambda r: len(r) == 40, timeout_s=40
+        )
+
+
+async def test_a_stop_ends_while_kafka_is_away(stack, producer):
+    try:
+        async with asyncio.timeout(60), running(stack.kafka_connection, stack.influx_connection):
+            await send(producer, air("leaving", 1))
+            await eventually(lambda: rows_of(stack, "air", "leaving"), lambda r: len(r) == 1)
+            await stack.kafka.stop()
+            before = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - before < 20
+    finally:
+        await stack.kafka.start()
+
+
+async def test_a_dead_letter_that_kafka_does_not_take_is_given_up_at_a_stop(stack, producer):
+    stop, readiness = asyncio.Event(), Readiness("kafka")
+    letters_producer = idempotent_producer(stack.kafka_connection)
+    await letters_producer.start()
+    letters = DeadLetters(
+        letters_producer, writer="test", readiness=readiness, random=Random(1), stop=stop
+    )
+    letter = Letter(b"bad", Reason.NOT_A_RECORD, "made up")
+    assert await letters.write(TELEMETRY, [letter])
+    await stack.kafka.stop()
+    try:
+        async with asyncio.timeout(30):
+            asyncio.get_running_loop().call_later(0.5, stop.set)
+            assert not await letters.write(TELEMETRY, [letter])
+            await close_within(letters_producer, 2.0)
+    finally:
+        await stack.kafka.start()
+
+
+async def test_memory_is_bounded_while_influxdb_hangs(stack, producer):
+    async with running(
+        stack.kafka_connection,
+        stack.influx_connection,
+        waiting_lines=300,
+        fetch_records=1,
+        write_timeout_s=0.5,
+        backoff_most_s=0.5,
+    ) as sink:
+        await eventually(lambda: is_(sink.readiness.ready))
+        stack.influxdb.pause()
+        try:
+            for first in range(0, 3000, 100):
+                await send(producer, *(air("hangs", seq) for seq in range(first, first + 100)))
+            await eventually(lambda: is_(sink.count("retries_total") >= 3))
+            assert 0 < sink.count("waiting_rows") <= 400
+        finally:
+            stack.influxdb.resume()
+        await eventually(lambda: rows_of(stack, "air", "hangs"), lambda r: len(r) == 3000)
+
+
+async def test_offsets_are_committed_only_after_influxdb_has_the_rows(stack, producer):
+    async with running(stack.kafka_connection, stack.influx_connection) as sink:
+        await send(producer, air("commit", 1))
+        await eventually(lambda: rows_of(stack, "air", "commit"))
+        end = await end_of(stack)
+        before = await eventually(lambda: committed_of(stack), lambda offset: offset == end)
+        await stack.influxdb.stop()
+        try:
+            await send(producer, air("commit", 2))
+            await eventually(lambda: is_(sink.count("retries_total") >= 1))
+            assert await committed_of(stack) == before
+            sink.stop.set()
+        finally:
+            await stack.influxdb.start()
+    assert await committed_of(stack) >= before
+    async with running(stack.kafka_connection, stack.influx_connection):
+        await eventually(lambda: rows_of(stack, "air", "commit"), lambda r: len(r) == 2)

@@ -1,4 +1,4 @@
-"""A reading of a wrong clock that comes again, to a sink that has never seen it, makes no row."""
+"""A reading of a wrong clock that comes again makes no row, also in a sink that is new to it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from schemas.measurements import timestamp_ns
 from tests.support.influx_proxy import Instead
 from tests.support.influx_sinks import (
     BOOT,
+    NOW_MS,
     Sent,
     air,
     committed_of,
@@ -48,6 +49,23 @@ def now_ms() -> int:
 
 async def rows(influx: InfluxConnection, site: str) -> list[dict[str, Any]]:
     return await query(influx, f"SELECT seq, device_ts FROM air WHERE site = '{site}'")
+
+
+async def test_a_wrong_clock_keeps_its_own_time_in_a_field_and_its_repetition_makes_no_row(
+    stack, producer
+):
+    first, again = (air("clock", 1, 5), air("clock", 1, 5))
+    first.at, again.at = NOW_MS, NOW_MS + 300
+    async with running(stack.kafka_connection, stack.influx_connection) as sink:
+        await send(producer, first)
+        await send(producer, again)
+        await send(producer, air("clock", 2))
+        await eventually(lambda: is_(sink.count("accepted_total", policy="raw") >= 3))
+        rows = await eventually(lambda: rows_of(stack, "air", "clock"), lambda r: len(r) >= 2)
+    wrong = [row for row in rows if row["seq"] == 1]
+    assert [(row["time"], row["device_ts"]) for row in wrong] == [
+        (timestamp_ns(NOW_MS, BOOT, 1), 5)
+    ]
 
 
 @pytest.mark.parametrize("ts", [5, -(2**63)])

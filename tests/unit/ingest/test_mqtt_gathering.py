@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import mqtt5
 import pytest
 
-from ingest.mqtt import MqttLink, MqttOptions
+from ingest.mqtt import MqttLink
+from ingest.mqtt_options import MqttOptions
 from ingest.packets import TOGETHER_BYTES
 from tests.support.waiting import eventually
 

@@ -107,12 +107,18 @@ def influx_error(influx: InfluxConnection, error: BaseException) -> ServerAccess
 def read_answer(influx: InfluxConnection, status: int, body: bytes) -> Answer:
     """The answer to the first statement (the others, if any, are left out).
 
+    A refusal counts whoever wrote it: what stands before InfluxDB may refuse in words of its own.
+
     Raises:
-        ServerRefusedError: this is not InfluxDB's; says what to do.
+        ServerRefusedError: this is no answer of InfluxDB's; says what to do.
     """
     if HTTP_TO_HTTPS.encode() in body:
         raise plain_to_tls(INFLUX, influx)
-    document = read_document(influx, body, status)
+    document = _object(body)
+    if document is None and status >= FIRST_REFUSAL:
+        return Answer(status, f"HTTP {status}", [])
+    if document is None or not document.keys() & {"results", "error", "message"}:
+        raise _no_influxdb(influx)
     result = (document.get("results") or [{}])[0]
     refusal = document.get("error") or document.get("message") or result.get("error")
     if not refusal and status >= FIRST_REFUSAL:
@@ -120,20 +126,29 @@ def read_answer(influx: InfluxConnection, status: int, body: bytes) -> Answer:
     return Answer(status, str(refusal or ""), series_of(result))
 
 
-def read_document(influx: InfluxConnection, text: bytes, status: int = 200) -> dict[str, Any]:
-    """One JSON document of an answer.
+def read_document(influx: InfluxConnection, text: bytes) -> dict[str, Any]:
+    """One JSON document of an answer in parts.
 
     Raises:
         ServerRefusedError: it is none; says what to do.
     """
+    document = _object(text)
+    if document is None:
+        raise _no_influxdb(influx)
+    return document
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError:
-        document = None
-    if isinstance(document, dict):
-        return document
-    raise ServerRefusedError(
-        f"what answers at {influx} does not speak InfluxQL (HTTP {status}); check QALA_INFLUX_URL"
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _no_influxdb(influx: InfluxConnection) -> ServerRefusedError:
+    return ServerRefusedError(
+        f"what answers at {influx} does not speak InfluxQL; check QALA_INFLUX_URL"
     )
 
 

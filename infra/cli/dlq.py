@@ -231,7 +231,8 @@ def _filter(
         raise typer.BadParameter(str(exc)) from exc
     if since_ms is not None and until_ms is not None and since_ms >= until_ms:
         raise typer.BadParameter(
-            f"--since {since} is not before --until {until}, so nothing lies between; exchange them"
+            f"--since {since} is not before --until {until}, so nothing lies between; "
+            "--since is the earlier of the two"
         )
     return Filter(
         reason=reason.value if reason else None,

@@ -23,12 +23,13 @@ from schemas.topics import DEVICES
 from streams.presence import MIN_INTERVAL_MS
 
 _UNKNOWN: Final = (
-    "unknown: no worker has told for 10 s that it is with the log's clock, or no bridge ticks."
+    "unknown: for 10 s no worker has told that it is with the log's clock, or no bridge ticks, or "
+    "this machine's clock is off."
 )
 
 
 class Seen(NamedTuple):
-    """A device, and what is known of its state now: "unknown" where the worker is behind."""
+    """A device, and what is known of its state now: "unknown" where nothing vouches for it."""
 
     device: DeviceRecord
     state: str
@@ -59,7 +60,7 @@ def list_devices(
         seen
         for seen in sorted(found, key=_order)
         if (site is None or fnmatchcase(seen.device.site, site))
-        and (state is None or seen.state == state)
+        and (state is None or state in {seen.state, seen.device.state})
     ]
     if as_json:
         print_json([_as_dict(seen) for seen in chosen])
@@ -77,7 +78,7 @@ def _show(chosen: Sequence[Seen], found: Sequence[Seen], now_s: float, worker: s
     for seen in chosen:
         made.add_row(*_row(seen, now_s))
     show(made, "no device like that" if found else "no devices yet")
-    if any(seen.state == "unknown" for seen in chosen):
+    if any(seen.state == "unknown" for seen in found):
         console().print(Text(f"\n{_UNKNOWN} {worker}; see `qala doctor`", style="yellow"))
     told_ms = [seen.device.at for seen in found if seen.device.at is not None]
     if chosen and told_ms:

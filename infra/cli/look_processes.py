@@ -37,7 +37,8 @@ _READING: Final = (
     "taken in since the start: readings with statuses and replies; rows and messages with Qala's "
     "own. rejected: input that became dead letters, for which the stage is not to blame "
     "(`qala dlq list`). failures: what had to be tried again. for: how long it has been in this "
-    "state. lag: what it still has to deal with (workers and sinks: in records of Kafka)"
+    "state (one started by hand: since its start). lag: what it still has to deal with (workers "
+    "and sinks: in records of Kafka)"
 )
 
 

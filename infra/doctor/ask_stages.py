@@ -32,14 +32,14 @@ class StageSeen(Struct, frozen=True, kw_only=True):
     """One stage, running or ended. ``reasons`` is None where it runs and does not answer.
 
     ``ended`` is the sentence of the error that ended it, None for one that was killed.
-    ``kept`` says that a living `qala up` runs it.
+    ``keeper`` is what a living `qala up` has recorded of it, None where that does not run it.
     """
 
     name: str
     stage: str
     id: str
     pid: int
-    kept: bool
+    keeper: ProcessRecord | None
     alive: bool
     reasons: dict[str, str] | None
     ended: str | None
@@ -60,11 +60,11 @@ async def ask_stages(data: Path) -> StagesSeen:
     folder = run_folder(data)
     supervised = supervisor_record(folder) is not None
     processes = read_processes(folder)
-    kept = {record.name for record in processes} if supervised else set()
+    keepers = {record.name: record for record in processes} if supervised else {}
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
         stages = await asyncio.gather(
             *(
-                _stage(session, data, probe, kept=probe.name in kept)
+                _stage(session, data, probe, keepers.get(probe.name))
                 for probe, _ in remembered_probes(folder, time.time())
             )
         )
@@ -82,15 +82,17 @@ async def ask_stages(data: Path) -> StagesSeen:
 
 
 async def _stage(
-    session: aiohttp.ClientSession, data: Path, probe: ProbeRecord, *, kept: bool
+    session: aiohttp.ClientSession, data: Path, probe: ProbeRecord, keeper: ProcessRecord | None
 ) -> StageSeen:
     alive = probe.process.alive()
+    if keeper is not None and alive and keeper.process != probe.process:
+        keeper = None  # this one was started by hand, under the name of one that failed
     return StageSeen(
         name=probe.name,
         stage=probe.stage,
         id=probe.id,
         pid=probe.process.pid,
-        kept=kept,
+        keeper=keeper,
         alive=alive,
         reasons=await _reasons(session, probe.port) if alive else None,
         ended=probe.ended,

@@ -6,6 +6,7 @@ from collections import Counter
 
 from infra.doctor.ask_stages import StageSeen, StagesSeen
 from infra.doctor.finding import Finding, Findings
+from infra.supervisor.records import COMES_BACK
 
 
 def judge_stages(seen: StagesSeen) -> list[Finding]:
@@ -31,28 +32,13 @@ def judge_stages(seen: StagesSeen) -> list[Finding]:
 
 
 def _stage(found: Findings, stage: StageSeen) -> None:
-    again = f"`{command(stage)}`"
-    if not stage.alive and stage.ended:
-        start = "`qala up` again (Ctrl-C ends it in order)" if stage.kept else f"it with {again}"
-        found.problem(stage.name, f"it ended: {stage.ended}", f"mend that, and start {start}")
-    elif not stage.alive and stage.kept:
-        found.warning(
-            stage.name,
-            "it was killed, and `qala up` is about to start it again",
-            f"look again in some seconds; where it stays so, see {stage.log}",
-        )
-    elif not stage.alive:
-        found.problem(
-            stage.name,
-            "it was killed, and left no word",
-            f"start it again with {again}; the kernel's log says whether memory ran out",
-        )
+    if not stage.alive:
+        _ended(found, stage)
     elif stage.reasons is None:
-        then = "`qala up` does that, too, after 30 s" if stage.kept else f"start it with {again}"
         found.problem(
             stage.name,
             f"it runs (pid {stage.pid}), and its /ready does not answer",
-            f"see {stage.log}; where it hangs, end it with `kill -9 {stage.pid}`: {then}",
+            f"see {stage.log}; where it hangs, end it with `kill -9 {stage.pid}`: {_then(stage)}",
         )
     elif stage.reasons:
         waits = "; ".join(f"{part}: {reason}" for part, reason in stage.reasons.items())
@@ -63,6 +49,48 @@ def _stage(found: Findings, stage: StageSeen) -> None:
         )
     else:
         found.ok(stage.name, "ready")
+
+
+def _ended(found: Findings, stage: StageSeen) -> None:
+    keeper = stage.keeper
+    if keeper is None and stage.ended:
+        found.problem(
+            stage.name,
+            f"it ended: {stage.ended}",
+            f"mend that, and start it again with `{command(stage)}`",
+        )
+    elif keeper is None:
+        found.problem(
+            stage.name,
+            "it was killed, and left no word",
+            f"start it again with `{command(stage)}`; the kernel's log says whether memory ran out",
+        )
+    elif keeper.state == "failed" and (keeper.reason or "").endswith(COMES_BACK):
+        found.problem(
+            stage.name, str(keeper.reason), "end that other one where it should not be there"
+        )
+    elif keeper.state == "failed":
+        found.problem(
+            stage.name,
+            f"it ended for good: {stage.ended or keeper.reason}",
+            "mend that, and start `qala up` again (Ctrl-C ends it in order)",
+        )
+    else:
+        how = f"ended: {stage.ended}" if stage.ended else "was killed"
+        found.warning(
+            stage.name,
+            f"it {how}; `qala up` is about to start it again",
+            f"look again in some seconds; where it stays so, see {stage.log}",
+        )
+
+
+def _then(stage: StageSeen) -> str:
+    """What follows when a stage that hangs was killed."""
+    if stage.keeper is None:
+        return f"start it again with `{command(stage)}`"
+    if stage.keeper.state == "starting":
+        return "`qala up` starts it again"
+    return "`qala up` starts it again, and does both by itself when it has hung for 30 s"
 
 
 def _one_id_each(found: Findings, stages: tuple[StageSeen, ...]) -> None:

@@ -18,6 +18,7 @@ from infra.native import last_words
 from infra.supervisor.backoff import Backoff
 from infra.supervisor.identity import Identity, identify
 from infra.supervisor.records import (
+    COMES_BACK,
     NO_ANSWER,
     ProcessRecord,
     State,
@@ -163,7 +164,7 @@ class Child:
     async def _give_way(self) -> None:
         """Wait until who has its place has gone: to fight back would end that one in its turn."""
         while not self._stopping.is_set() and (rival := self.spec.rival()) is not None:
-            self._enter("failed", f"{rival}; this one comes back when that has gone")
+            self._enter("failed", f"{rival}; {COMES_BACK}")
             await self._pause(_READY_POLL_S)
 
     async def _live(self) -> int:

@@ -23,6 +23,8 @@ State = Literal["starting", "ready", "waiting", "backoff", "stopped", "failed"]
 SUPERVISOR: Final = "supervisor"
 NO_ANSWER: Final = "its /ready does not answer"
 """What the check of a stage says of one that gives no answer at all, be it 200 or 503."""
+COMES_BACK: Final = "this one comes back when that has gone"
+"""The end of the reason of a process whose place another one has."""
 _PROBE: Final = ".probe.json"
 _REMEMBERED_S: Final = 600.0
 _MAX_LOG_BYTES: Final = 20 * 1024 * 1024

@@ -30,6 +30,9 @@ class InfluxReader:
         except ServerAccessError as exc:
             await self._session.close()
             raise VerifyError(str(exc)) from exc
+        except BaseException:  # interrupted: nobody else would close it
+            await self._session.close()
+            raise
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -54,7 +57,7 @@ class InfluxReader:
         try:
             async with self._session.post(f"{self._influx.url}/query", data=asked) as answer:
                 async for text in _documents(answer.content):
-                    for series in _series(read_document(self._influx, text, answer.status)):
+                    for series in _series(read_document(self._influx, text)):
                         yield series
         except ServerAccessError as exc:
             raise VerifyError(str(exc)) from exc

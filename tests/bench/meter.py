@@ -15,11 +15,13 @@ class Reached(NamedTuple):
     """How many readings a stage has dealt with since it was started.
 
     ``cpu_s`` is what it had cost by then, where the stage says so itself: what it says may be
-    older than the moment at which it is asked.
+    older than the moment at which it is asked. ``begun`` are those that it has begun to deal
+    with, where these may be many more.
     """
 
     readings: float
     cpu_s: float | None = None
+    begun: float | None = None
 
 
 Progress = Callable[[], Awaitable[Reached]]
@@ -34,11 +36,15 @@ class BehindError(AssertionError):
 
 
 class Sample(NamedTuple):
-    """A moment of a process: readings dealt with, CPU seconds, loop time in seconds."""
+    """A moment of a process: readings dealt with, CPU seconds, loop time in seconds.
+
+    ``begun`` are readings for which something was spent already.
+    """
 
     readings: float
     cpu_s: float
     at_s: float
+    begun: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,11 @@ class Meter:
 
     async def sample(self) -> Sample:
         """Ask for the progress, and read what it has cost."""
-        readings, spent_s = await self._progress()
+        readings, spent_s, begun = await self._progress()
         if spent_s is None:
             spent_s = cpu_s(self._pid)
-        return Sample(readings, spent_s, asyncio.get_running_loop().time())
+        now_s = asyncio.get_running_loop().time()
+        return Sample(readings, spent_s, now_s, readings if begun is None else begun)
 
     def between(self, first: Sample, last: Sample) -> Cost:
         """The cost from one sample to another."""
@@ -103,7 +110,8 @@ class Meter:
     async def until(self, readings: float, *, timeout_s: float, devices: int = 0) -> Cost:
         """The cost of ``readings`` at the stage's own speed, less the first tenth.
 
-        Left out is at least the first reading of each of ``devices``, who take turns.
+        Left out is at least the first reading of each of ``devices``, who take turns; and what
+        was begun by then: its cost is left out, too, so it must not count as done for nothing.
 
         Raises:
             BehindError: not done after ``timeout_s``, or sooner than it could be measured.
@@ -117,7 +125,8 @@ class Meter:
             if now.readings >= readings:
                 if not samples:
                     raise BehindError(f"{readings:,.0f} were over at once; give it more (--count)")
-                return self.between(samples[0], now)
+                first = samples[0]
+                return self.between(first._replace(readings=first.begun), now)
             if now.readings >= warm:
                 samples.append(now)
             if now.at_s > end_s:

@@ -102,7 +102,7 @@ async def progress(probe: Path, stage: str) -> Reached:
         for sample in family.samples
         if sample.labels.get("topic", topics.TELEMETRY) == topics.TELEMETRY
     }
-    readings = found.get(_COUNTED[stage], 0.0)
+    begun = readings = found.get(_COUNTED[stage], 0.0)
     if stage == SINK:  # what it has taken is dealt with once it is written
-        readings = max(0.0, readings - found.get("qala_sink_influx_waiting_rows", 0.0))
-    return Reached(readings, found["process_cpu_seconds_total"])
+        readings = max(0.0, begun - found.get("qala_sink_influx_waiting_rows", 0.0))
+    return Reached(readings, found["process_cpu_seconds_total"], begun)

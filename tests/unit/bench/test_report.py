@@ -111,6 +111,17 @@ async def test_a_meter_leaves_out_the_first_reading_of_each_device():
     assert (spent.readings, spent.cpu_s) == (600, 4.0)
 
 
+async def test_a_meter_counts_nothing_whose_cost_it_left_out():
+    # decoded in the warm-up, and only written afterwards
+    steps = iter([Reached(200, 2.0, 700), Reached(1000, 6.0, 1000)])
+
+    async def progress() -> Reached:
+        return next(steps)
+
+    spent = await Meter(os.getpid(), progress).until(1000, timeout_s=10)
+    assert (spent.readings, spent.cpu_s) == (300, 4.0)
+
+
 async def test_a_meter_does_not_guess_what_was_over_before_it_looked():
     async def progress() -> Reached:
         return Reached(1000, 1.0)

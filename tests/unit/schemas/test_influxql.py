@@ -27,7 +27,7 @@ def test_series_have_their_tags_columns_and_rows() -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b'{"results":[{"statement_id":0}]}', b'{"results":[]}', b"{}"])
+@pytest.mark.parametrize("body", [b'{"results":[{"statement_id":0}]}', b'{"results":[]}'])
 def test_no_data_are_no_series(body: bytes) -> None:
     assert read_answer(INFLUX, 200, body) == (200, "", [])
 
@@ -38,7 +38,10 @@ def test_no_data_are_no_series(body: bytes) -> None:
         (400, b'{"error":"error parsing query"}', "error parsing query"),
         (401, b'{"code":"unauthorized","message":"unauthorized access"}', "unauthorized access"),
         (200, b'{"results":[{"statement_id":0,"error":"database not found"}]}', "database not"),
-        (503, b"{}", "HTTP 503"),
+        (503, b'{"results":[]}', "HTTP 503"),
+        # of what stands before it
+        (403, b"<html>Forbidden</html>", "HTTP 403"),
+        (502, b"", "HTTP 502"),
     ],
 )
 def test_a_refusal_is_in_the_servers_words_or_its_status(
@@ -50,10 +53,10 @@ def test_a_refusal_is_in_the_servers_words_or_its_status(
     assert answer.series == []
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"[1]", b'"text"'])
+@pytest.mark.parametrize("body", [b"", b"<html>Welcome</html>", b"[1]", b'"text"', b"{}"])
 def test_what_is_not_influxdb_is_told_with_its_setting(body: bytes) -> None:
-    with pytest.raises(ServerRefusedError, match=r"HTTP 502.*check QALA_INFLUX_URL"):
-        read_answer(INFLUX, 502, body)
+    with pytest.raises(ServerRefusedError, match="speak InfluxQL; check QALA_INFLUX_URL"):
+        read_answer(INFLUX, 200, body)
 
 
 def test_a_server_that_wants_tls_is_told_with_the_mend() -> None:

@@ -11,7 +11,14 @@ from infra.doctor.finding import Finding
 from infra.doctor.judge_machine import judge_machine
 from infra.doctor.judge_stages import judge_stages
 from infra.supervisor.identity import Identity
-from infra.supervisor.records import ProbeRecord, ProcessRecord, run_folder, write_record
+from infra.supervisor.records import (
+    COMES_BACK,
+    ProbeRecord,
+    ProcessRecord,
+    State,
+    run_folder,
+    write_record,
+)
 
 DATA = Path("/data")
 MACHINE = MachineSeen(
@@ -30,7 +37,7 @@ BRIDGE = StageSeen(
     stage="bridge",
     id="1",
     pid=4711,
-    kept=False,
+    keeper=None,
     alive=True,
     reasons={},
     ended=None,
@@ -42,6 +49,11 @@ STAGES = StagesSeen(data=DATA, supervised=False, stages=(BRIDGE,), troubled=())
 def machine(*, elsewhere=(), **changes) -> list[Finding]:
     found = judge_machine(replace(MACHINE, **changes), min_free_mb=2048, elsewhere=elsewhere)
     return [finding for finding in found if finding.state != "ok"]
+
+
+def keeper(state: State, reason: str | None = None) -> ProcessRecord:
+    """What a living `qala up` has recorded of the bridge."""
+    return ProcessRecord(name="bridge", state=state, since=0.0, reason=reason)
 
 
 def stages(*changed: StageSeen, **more) -> list[Finding]:
@@ -155,9 +167,12 @@ def test_a_stage_that_waits_says_for_what():
 def test_a_stage_that_does_not_answer_is_a_problem():
     (found,) = stages(replace(BRIDGE, reasons=None))
     assert "(pid 4711), and its /ready does not answer" in found.what
-    assert "`kill -9 4711`: start it with `qala bridge --id 1`" in str(found.mend)
-    (kept,) = stages(replace(BRIDGE, reasons=None, kept=True), supervised=True)
-    assert "`qala up` does that, too" in str(kept.mend)
+    assert "`kill -9 4711`: start it again with `qala bridge --id 1`" in str(found.mend)
+    (kept,) = stages(replace(BRIDGE, reasons=None, keeper=keeper("waiting")))
+    assert "when it has hung for 30 s" in str(kept.mend)
+    # one that was never ready is not killed by it
+    (starting,) = stages(replace(BRIDGE, reasons=None, keeper=keeper("starting")))
+    assert str(starting.mend).endswith("`qala up` starts it again")
 
 
 def test_a_stage_that_ended_or_was_killed_is_told_with_its_command():
@@ -171,14 +186,28 @@ def test_a_stage_that_ended_or_was_killed_is_told_with_its_command():
 
 
 def test_a_stage_of_qala_up_is_left_to_it() -> None:
-    (again,) = stages(replace(BRIDGE, alive=False, kept=True), supervised=True)
-    assert again.state == "warning"
-    # for good: by hand beside it, another key and other settings could be in force
-    (ended,) = stages(replace(BRIDGE, alive=False, kept=True, ended="no key"), supervised=True)
-    assert str(ended.mend) == "mend that, and start `qala up` again (Ctrl-C ends it in order)"
-    # one that was started by hand beside it
-    (by_hand,) = stages(replace(BRIDGE, alive=False), supervised=True)
-    assert "`qala bridge --id 1`" in str(by_hand.mend)
+    for ended in (None, "Kafka has gone"):
+        dead = replace(BRIDGE, alive=False, ended=ended, keeper=keeper("backoff"))
+        (again,) = stages(dead, supervised=True)
+        assert again.state == "warning"
+        assert "is about to start it again" in again.what
+        assert ended is None or ended in again.what
+
+
+def test_a_stage_that_qala_up_has_given_up_needs_a_new_start_of_all() -> None:
+    # by hand beside it, another key and other settings could be in force
+    given_up = replace(BRIDGE, alive=False, ended="no key", keeper=keeper("failed", "exit code 1"))
+    (found,) = stages(given_up, supervised=True)
+    assert found.what == "it ended for good: no key"
+    assert str(found.mend) == "mend that, and start `qala up` again (Ctrl-C ends it in order)"
+
+
+def test_a_stage_whose_place_another_has_comes_back_by_itself() -> None:
+    reason = f"a bridge started by hand has its id (pid 7); {COMES_BACK}"
+    displaced = replace(BRIDGE, alive=False, ended="taken over", keeper=keeper("failed", reason))
+    (found,) = stages(displaced, supervised=True)
+    assert found.what == reason
+    assert "`qala up` again" not in str(found.mend)
 
 
 def test_two_bridges_with_one_id_are_a_problem():

@@ -18,6 +18,7 @@ import pytest
 from infra.native import PortInUseError, check_port_free, free_port
 from infra.servers import ServerPorts
 from infra.supervisor.identity import Identity
+from infra.supervisor.ownership import supervisor_record
 from infra.supervisor.records import read_processes, run_folder
 from schemas.topics import TELEMETRY
 from tests.support.bridges import device, now_ms, reading_log
@@ -85,6 +86,12 @@ def living(folder: Path) -> dict[str, Identity]:
     return {r.name: r.process for r in records if r.process is not None and r.alive()}
 
 
+async def supervisor_state(folder: Path) -> str | None:
+    """What `qala up` has recorded of itself; None once it has ended."""
+    record = supervisor_record(run_folder(folder / ".qala"))
+    return None if record is None else record.state
+
+
 async def everything_ready(process: asyncio.subprocess.Process) -> list[str]:
     """The lines that `qala up` prints until everything is ready."""
     assert process.stdout is not None
@@ -135,6 +142,8 @@ async def test_up_makes_everything_ready_keeps_it_so_and_leaves_nothing(tmp_path
         children = living(tmp_path)
         assert set(children) == {*NAMES, "supervisor"}
         up.send_signal(signal.SIGTERM)
+        # who comes in the meantime, `qala servers down` for one, sees that it stops
+        await eventually(lambda: supervisor_state(tmp_path), "stopped".__eq__)
         out, err = await up.communicate()
         assert (up.returncode, err) == (0, b"")
         stopped = [line.split()[-1] for line in out.decode().splitlines() if "○ stopped" in line]

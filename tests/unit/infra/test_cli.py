@@ -11,6 +11,7 @@ import pytest
 from infra.cli.entry import run
 from infra.errors import InfraError, is_final, is_known, one_line
 from infra.logs import RepeatFilter
+from infra.native import free_port
 from streams.errors import Problem, RuleError
 from tests.support.programs import env
 
@@ -172,3 +173,13 @@ def test_a_library_that_repeats_itself_is_cut_to_a_line_in_ten_seconds() -> None
     after = record(4)
     assert keep.filter(after)
     assert after.__dict__["left_out"] == 2
+
+
+def test_a_city_without_a_broker_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("QALA_MQTT_URL", f"mqtt://127.0.0.1:{free_port()}")
+    assert run(["simulate", "--count", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "cannot be reached (Connection refused)" in err

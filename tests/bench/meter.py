@@ -110,8 +110,8 @@ class Meter:
     async def until(self, readings: float, *, timeout_s: float, devices: int = 0) -> Cost:
         """The cost of ``readings`` at the stage's own speed, less the first tenth.
 
-        Left out is at least the first reading of each of ``devices``, who take turns; and what
-        was begun by then: its cost is left out, too, so it must not count as done for nothing.
+        Left out is at least the first reading of each of ``devices``, who take turns. What was
+        begun by then and not done counts half: about half of its cost is left out, too.
 
         Raises:
             BehindError: not done after ``timeout_s``, or sooner than it could be measured.
@@ -126,7 +126,8 @@ class Meter:
                 if not samples:
                     raise BehindError(f"{readings:,.0f} were over at once; give it more (--count)")
                 first = samples[0]
-                return self.between(first._replace(readings=first.begun), now)
+                half_begun = (first.readings + first.begun) / 2
+                return self.between(first._replace(readings=half_begun), now)
             if now.readings >= warm:
                 samples.append(now)
             if now.at_s > end_s:

@@ -25,6 +25,7 @@ _COUNTED: Final = {
     WORKER: "qala_streams_lines_total",
     SINK: "qala_sink_influx_received_total",
 }
+_WAITING: Final = {BRIDGE: "qala_bridge_outstanding", SINK: "qala_sink_influx_waiting_rows"}
 _READY_S: Final = 40.0
 
 
@@ -102,7 +103,7 @@ async def progress(probe: Path, stage: str) -> Reached:
         for sample in family.samples
         if sample.labels.get("topic", topics.TELEMETRY) == topics.TELEMETRY
     }
-    begun = readings = found.get(_COUNTED[stage], 0.0)
-    if stage == SINK:  # what it has taken is dealt with once it is written
-        readings = max(0.0, begun - found.get("qala_sink_influx_waiting_rows", 0.0))
-    return Reached(readings, found["process_cpu_seconds_total"], begun)
+    begun = found.get(_COUNTED[stage], 0.0)
+    # what was taken is dealt with once it is in Kafka, or in InfluxDB
+    waiting = found.get(_WAITING.get(stage, ""), 0.0)
+    return Reached(max(0.0, begun - waiting), found["process_cpu_seconds_total"], begun)

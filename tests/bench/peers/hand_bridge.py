@@ -123,6 +123,7 @@ async def run(args: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stop.set)
     while not stop.is_set() and not bridge.ended.done():
         producer.poll(0)
+        progress.begun = bridge.produced
         progress.readings = bridge.produced - len(producer)  # what Kafka has
         progress.write()
         await asyncio.sleep(_EVERY_S)

@@ -70,19 +70,23 @@ class Progress:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         self.readings = 0
+        self.begun = 0
+        """Readings that were begun, where these may be more."""
 
     def write(self) -> None:
         """Say it now."""
-        os.pwrite(self._file, b"%15d %15.4f" % (self.readings, time.process_time()), 0)
+        begun = max(self.begun, self.readings)
+        text = b"%15d %15.4f %15d" % (self.readings, time.process_time(), begun)
+        os.pwrite(self._file, text, 0)
 
 
-def read_progress(path: Path) -> tuple[float, float]:
-    """What `Progress` said last; nothing and 0 s before it has begun."""
+def read_progress(path: Path) -> tuple[float, float, float]:
+    """Readings, CPU seconds and begun readings that `Progress` said last; 0 before its first."""
     try:
-        readings, cpu_s = path.read_text().split()
+        readings, cpu_s, begun = path.read_text().split()
     except (FileNotFoundError, ValueError):
-        return 0.0, 0.0
-    return float(readings), float(cpu_s)
+        return 0.0, 0.0, 0.0
+    return float(readings), float(cpu_s), float(begun)
 
 
 def tag_values(reading: Any) -> list[str]:

@@ -38,8 +38,8 @@ class HouseTable:
     ) -> None:
         """``right`` hold numbers; ``cut`` and ``wraps`` text that may be shortened or folded.
 
-        ``drop`` are the columns that may be left out, the least important first;
-        ``hint`` says where they are to be seen.
+        ``drop`` are the columns that are left out where they are empty or have no room, the
+        least important first; ``hint`` says where they are to be seen.
         """
         self.columns = tuple(columns)
         self._right = frozenset(right)
@@ -103,13 +103,16 @@ class HouseTable:
         """The widths of the columns that are shown, and the names of those that are not."""
         widths = self._widths()
         hidden = set()
+        for name in self._drop:  # an empty one only takes room from others
+            if not any(row[self.columns.index(name)].plain for row in self._rows):
+                del widths[name]
         for name in self._drop:
+            if name not in widths:
+                continue
             if _total(self._least(name, size) for name, size in widths.items()) <= width:
                 break
             del widths[name]
-            place = self.columns.index(name)
-            if any(row[place].plain for row in self._rows):  # an empty one is not missed
-                hidden.add(name)
+            hidden.add(name)
         return self._stretched(widths, width), [name for name in self.columns if name in hidden]
 
     def _widths(self) -> dict[str, int]:

@@ -23,10 +23,9 @@ from schemas.deadletters import EXPLAINED, Reason
 
 STATE_STYLES: Final = {"new": "", "replayed": "green", "refused again": "red"}
 _TOPIC_CHARS: Final = 120
-_READING: Final = (
-    "sealed: it may hold a person's id, so its bytes are encrypted with the bridge's key. replay "
-    "of: the letter from whose replay it came. `qala dlq show LETTER` tells the rest"
-)
+_SEALED: Final = "sealed: it may hold a person's id, so it is encrypted with the bridge's key. "
+_REPLAY_OF: Final = "replay of: the letter from whose replay it came. "
+_REST: Final = "`qala dlq show LETTER` tells the rest"
 
 
 def list_letters(
@@ -66,7 +65,9 @@ def list_letters(
         )
     show(made, "no dead letters" + (" fit these filters" if wanted.asks else ""))
     if letters:
-        console().print(Text(f"\n{_READING}", style="dim"))
+        replays = any(letter.replay_of is not None for letter in letters)
+        told = _SEALED + (_REPLAY_OF if replays else "") + _REST
+        console().print(Text(f"\n{told}", style="dim"))
     if len(letters) == limit:
         console().print(
             Text(f"the newest {limit}; --limit N shows more, --summary counts all", style="dim")

@@ -79,7 +79,7 @@ def _show(chosen: Sequence[Seen], found: Sequence[Seen], now_s: float, worker: s
         made.add_row(*_row(seen, now_s))
     show(made, "no device like that" if found else "no devices yet")
     if any(seen.state == "unknown" for seen in found):
-        console().print(Text(f"\n{_UNKNOWN} {worker}; see `qala doctor`", style="yellow"))
+        console().print(Text(f"\n{_UNKNOWN} `qala doctor` says which", style="yellow"))
     told_ms = [seen.device.at for seen in found if seen.device.at is not None]
     if chosen and told_ms:
         age = age_words(now_s - max(told_ms) / 1000)

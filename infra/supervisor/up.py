@@ -147,10 +147,11 @@ def _on_signals(
 ) -> asyncio.Event:
     interrupted = asyncio.Event()
 
-    def asked() -> None:
+    def asked(number: signal.Signals) -> None:
         if interrupted.is_set():
-            display.say("killing everything")
-            supervisor.kill()
+            if number != signal.SIGHUP:  # a terminal that is closed meanwhile is in no hurry
+                display.say("killing everything")
+                supervisor.kill()
             return
         interrupted.set()
         with suppress(OSError):  # whoever wants to know whether it stops asks again
@@ -158,5 +159,5 @@ def _on_signals(
 
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
-        loop.add_signal_handler(number, asked)
+        loop.add_signal_handler(number, asked, number)
     return interrupted

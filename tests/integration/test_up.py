@@ -144,10 +144,12 @@ async def test_up_makes_everything_ready_keeps_it_so_and_leaves_nothing(tmp_path
         up.send_signal(signal.SIGTERM)
         # who comes in the meantime, `qala servers down` for one, sees that it stops
         await eventually(lambda: supervisor_state(tmp_path), "stopped".__eq__)
+        up.send_signal(signal.SIGHUP)  # its terminal is closed: it goes on in order
         out, err = await up.communicate()
         assert (up.returncode, err) == (0, b"")
         stopped = [line.split()[-1] for line in out.decode().splitlines() if "○ stopped" in line]
         assert "everything is stopped" in out.decode()
+        assert "killing everything" not in out.decode()
         assert len(stopped) == len(NAMES)
     assert [name for name, process in children.items() if process.alive()] == []
     assert await shown(tmp_path) == []

@@ -66,8 +66,8 @@ def list_letters(
     show(made, "no dead letters" + (" fit these filters" if wanted.asks else ""))
     if letters:
         replays = any(letter.replay_of is not None for letter in letters)
-        told = _SEALED + (_REPLAY_OF if replays else "") + _REST
-        console().print(Text(f"\n{told}", style="dim"))
+        reading = _SEALED + (_REPLAY_OF if replays else "") + _REST
+        console().print(Text(f"\n{reading}", style="dim"))
     if len(letters) == limit:
         console().print(
             Text(f"the newest {limit}; --limit N shows more, --summary counts all", style="dim")

@@ -100,7 +100,7 @@ class _Adopter(Bridge):
             await self.give_up_id()
             raise AdoptionError(self._no_session())
         rest = asyncio.get_running_loop().create_task(self._take_all(link, writer, intake))
-        await self.carry(link, writer, intake, until=rest)
+        await self.carry(link, writer, until=rest)
         await link.disconnect(end_session=True)
         await self.give_up_id()
         self.emptied = True

@@ -165,6 +165,8 @@ class Bridge:
         self._link = link
         self._hold_back(writer.backlog.full)
         intake.acks.open(self.acknowledger(link))
+        self.counts.outstanding = lambda: len(intake.acks)
+        self.counts.backlog_bytes = lambda: writer.backlog.bytes
         try:
             await self.work(link, writer, intake)
         except _StopError:
@@ -181,11 +183,11 @@ class Bridge:
         """What takes the packet ids of messages that are in Kafka."""
         return link.ack
 
-    async def work(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:
+    async def work(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:  # noqa: ARG002 - adoption looks at it
         """What is done on one connection; it is over where this returns."""
         await self._unless_stopped(self._subscriber.begin(link))
         follow = asyncio.get_running_loop().create_task(self._subscriber.follow(link))
-        await self.carry(link, writer, intake, until=follow)  # it is done no sooner than the link
+        await self.carry(link, writer, until=follow)  # it is done no sooner than the link
 
     async def _ready_writer(self) -> LogWriter:
         """A writer that has nothing left of an earlier connection: its messages come again."""
@@ -213,7 +215,6 @@ class Bridge:
         self,
         link: MqttLink,
         writer: LogWriter,
-        intake: Intake,
         *,
         until: asyncio.Task[None] | None = None,
     ) -> None:
@@ -233,7 +234,7 @@ class Bridge:
         ends |= {until} if until is not None else set()
         try:
             while not any(end.done() for end in ends):
-                self._beat(writer, intake)
+                self._beat(writer)
                 due = max(due + self.settings.tick_s, loop.time())
                 await asyncio.wait(
                     ends, timeout=due - loop.time(), return_when=asyncio.FIRST_COMPLETED
@@ -256,14 +257,12 @@ class Bridge:
             raise _StopError
         until.result()
 
-    def _beat(self, writer: LogWriter, intake: Intake) -> None:
+    def _beat(self, writer: LogWriter) -> None:
         """What is done every second: a tick on each partition, and a look at Kafka's pace."""
         counts = self.counts
         if self.ticks:
             counts.ticks += writer.tick()
             counts.last_tick_us = self._clock.now_us()
-        counts.outstanding = len(intake.acks)
-        counts.backlog_bytes = writer.backlog.bytes
         oldest_s = writer.oldest_s
         if oldest_s > self.settings.kafka_give_up_s:
             writer.give_up(f"nothing for {oldest_s:.0f} s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -13,7 +13,8 @@ class BridgeCounts(Collector):
     """Counters of one bridge. ``received`` = accepted + rejected, in readings and the like.
 
     Of the accepted ones, ``refused`` are dead letters nevertheless: Kafka did not take them.
-    Plain attributes, because a Prometheus counter costs as much as decoding a reading.
+    Plain attributes, because a Prometheus counter costs as much as decoding a reading. What is
+    held is asked for when Prometheus asks.
     """
 
     def __init__(self) -> None:
@@ -32,8 +33,8 @@ class BridgeCounts(Collector):
         self.ticks = 0
         self.connections = 0
         self.kafka_failures = 0
-        self.outstanding = 0
-        self.backlog_bytes = 0
+        self.outstanding: Callable[[], int] = lambda: 0
+        self.backlog_bytes: Callable[[], int] = lambda: 0
         self.last_tick_us = 0
 
     def collect(self) -> Iterator[Metric]:
@@ -59,8 +60,8 @@ class BridgeCounts(Collector):
         for how, number in self.subscribed.items():
             held.add_metric([how], number)
         yield held
-        yield _gauge("outstanding", "Messages not acknowledged yet", self.outstanding)
-        yield _gauge("backlog_bytes", "Bytes on their way to Kafka", self.backlog_bytes)
+        yield _gauge("outstanding", "Messages not acknowledged yet", self.outstanding())
+        yield _gauge("backlog_bytes", "Bytes on their way to Kafka", self.backlog_bytes())
         yield _gauge("last_tick_seconds", "Clock at the last tick", self.last_tick_us / 1e6)
 
 

@@ -6,6 +6,7 @@ Stands apart like `schemas.connections`: it needs aiohttp.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -17,6 +18,8 @@ from schemas.errors import ServerAccessError, ServerAwayError, ServerRefusedErro
 
 FIRST_REFUSAL: Final = 400
 """The least HTTP status that refuses."""
+_WORDS: Final = frozenset({"results", "error", "message"})
+"""One of these is in whatever InfluxDB answers."""
 
 
 class Series(NamedTuple):
@@ -115,9 +118,9 @@ def read_answer(influx: InfluxConnection, status: int, body: bytes) -> Answer:
     if HTTP_TO_HTTPS.encode() in body:
         raise plain_to_tls(INFLUX, influx)
     document = _object(body)
-    if document is None and status >= FIRST_REFUSAL:
-        return Answer(status, f"HTTP {status}", [])
-    if document is None or not document.keys() & {"results", "error", "message"}:
+    if document is None or not document.keys() & _WORDS:
+        if status >= FIRST_REFUSAL and status != HTTPStatus.NOT_FOUND:
+            return Answer(status, f"HTTP {status}", [])
         raise _no_influxdb(influx)
     result = (document.get("results") or [{}])[0]
     refusal = document.get("error") or document.get("message") or result.get("error")
@@ -133,7 +136,7 @@ def read_document(influx: InfluxConnection, text: bytes) -> dict[str, Any]:
         ServerRefusedError: it is none; says what to do.
     """
     document = _object(text)
-    if document is None:
+    if document is None or not document.keys() & _WORDS:
         raise _no_influxdb(influx)
     return document
 

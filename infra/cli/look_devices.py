@@ -56,19 +56,22 @@ def list_devices(
         Seen(device, device.state if clocks.live(device.site, now_ms) else "unknown")
         for device in filter(None, map(_decoded, values.values()))
     ]
-    chosen = [
+    here = [
         seen
         for seen in sorted(found, key=_order)
-        if (site is None or fnmatchcase(seen.device.site, site))
-        and (state is None or state in {seen.state, seen.device.state})
+        if site is None or fnmatchcase(seen.device.site, site)
     ]
+    chosen = [seen for seen in here if state is None or state in {seen.state, seen.device.state}]
     if as_json:
         print_json([_as_dict(seen) for seen in chosen])
         return
-    _show(chosen, found, now_s, _worker(settings.data))
+    _show(chosen, here, now_s, _worker(settings.data), any_at_all=bool(found))
 
 
-def _show(chosen: Sequence[Seen], found: Sequence[Seen], now_s: float, worker: str) -> None:
+def _show(
+    chosen: Sequence[Seen], found: Sequence[Seen], now_s: float, worker: str, *, any_at_all: bool
+) -> None:
+    """``chosen`` are those of ``found``, the wanted sites' devices, that are in a wanted state."""
     numbers = ("heard", "every", "readings", "missing")
     made = table(
         "site", "device", "kind", "state", *numbers, "note",
@@ -77,7 +80,7 @@ def _show(chosen: Sequence[Seen], found: Sequence[Seen], now_s: float, worker: s
     )  # fmt: skip
     for seen in chosen:
         made.add_row(*_row(seen, now_s))
-    show(made, "no device like that" if found else "no devices yet")
+    show(made, "no device like that" if any_at_all else "no devices yet")
     if any(seen.state == "unknown" for seen in found):
         console().print(Text(f"\n{_UNKNOWN} `qala doctor` says which", style="yellow"))
     told_ms = [seen.device.at for seen in found if seen.device.at is not None]

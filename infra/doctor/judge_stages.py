@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from infra.doctor.ask_stages import StageSeen, StagesSeen
 from infra.doctor.finding import Finding, Findings
 from infra.supervisor.records import COMES_BACK
+
+_OFTEN: Final = 2
+"""Restarts up to which an ended stage may have had bad luck."""
 
 
 def judge_stages(seen: StagesSeen) -> list[Finding]:
@@ -74,6 +78,17 @@ def _ended(found: Findings, stage: StageSeen) -> None:
             stage.name,
             f"it ended for good: {stage.ended or keeper.reason}",
             "mend that, and start `qala up` again (Ctrl-C ends it in order)",
+        )
+    elif keeper.state == "stopped":
+        found.unknown(
+            stage.name, "`qala up` stops it", "look again when that has stopped everything"
+        )
+    elif keeper.restarts > _OFTEN:
+        found.problem(
+            stage.name,
+            f"`qala up` has started it {keeper.restarts} times again; it ended last with: "
+            f"{stage.ended or keeper.reason or 'no word'}",
+            f"mend that, and see {stage.log}; it is started again all the time",
         )
     else:
         how = f"ended: {stage.ended}" if stage.ended else "was killed"

@@ -10,7 +10,16 @@ import aiohttp
 from infra.verify.errors import VerifyError
 from schemas.connections import InfluxConnection
 from schemas.errors import ServerAccessError
-from schemas.influxql import Series, influx_error, influx_session, knock, read_document, series_of
+from schemas.influxql import (
+    FIRST_REFUSAL,
+    Series,
+    influx_error,
+    influx_session,
+    knock,
+    read_answer,
+    read_document,
+    series_of,
+)
 
 _ROWS_AT_ONCE = 10_000
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
@@ -56,6 +65,9 @@ class InfluxReader:
         }
         try:
             async with self._session.post(f"{self._influx.url}/query", data=asked) as answer:
+                if answer.status >= FIRST_REFUSAL:
+                    refused = read_answer(self._influx, answer.status, await answer.read())
+                    raise _refused(refused.refusal)
                 async for text in _documents(answer.content):
                     for series in _series(read_document(self._influx, text)):
                         yield series
@@ -86,5 +98,9 @@ def _series(document: dict[str, Any]) -> list[Series]:
         error = error or result.get("error")
         found += series_of(result)
     if error:
-        raise VerifyError(f"InfluxDB refuses a question of `qala verify`: {error}")
+        raise _refused(error)
     return found
+
+
+def _refused(error: str) -> VerifyError:
+    return VerifyError(f"InfluxDB refuses a question of `qala verify`: {error}")

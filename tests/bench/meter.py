@@ -15,8 +15,8 @@ class Reached(NamedTuple):
     """How many readings a stage has dealt with since it was started.
 
     ``cpu_s`` is what it had cost by then, where the stage says so itself: what it says may be
-    older than the moment at which it is asked. ``begun`` are those that it has begun to deal
-    with, where these may be many more.
+    older than the moment at which it is asked. ``begun`` are those on which it may have spent
+    something, where these may be many more.
     """
 
     readings: float
@@ -110,8 +110,8 @@ class Meter:
     async def until(self, readings: float, *, timeout_s: float, devices: int = 0) -> Cost:
         """The cost of ``readings`` at the stage's own speed, less the first tenth.
 
-        Left out is at least the first reading of each of ``devices``, who take turns. What was
-        begun by then and not done counts half: about half of its cost is left out, too.
+        Left out is at least the first reading of each of ``devices``, who take turns, and what was
+        begun by then: what was spent on it is left out, too.
 
         Raises:
             BehindError: not done after ``timeout_s``, or sooner than it could be measured.
@@ -126,8 +126,7 @@ class Meter:
                 if not samples:
                     raise BehindError(f"{readings:,.0f} were over at once; give it more (--count)")
                 first = samples[0]
-                half_begun = (first.readings + first.begun) / 2
-                return self.between(first._replace(readings=half_begun), now)
+                return self.between(first._replace(readings=first.begun), now)
             if now.readings >= warm:
                 samples.append(now)
             if now.at_s > end_s:

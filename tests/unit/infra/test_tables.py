@@ -76,6 +76,8 @@ def test_a_column_that_is_empty_is_not_missed() -> None:
     made = HouseTable(("name", "note"), drop=("note",))
     made.add_row("x" * 30, "")
     assert drawn(made, 32) == ["name", "x" * 30]
+    # nor shown where there is room
+    assert drawn(made, 120) == ["name", "x" * 30]
 
 
 @given(

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from schemas.connections import InfluxConnection
 from schemas.errors import ServerAwayError, ServerRefusedError
-from schemas.influxql import Series, ask_influxql, influx_session, knock, read_answer
+from schemas.influxql import Series, ask_influxql, influx_session, knock, read_answer, read_document
 
 INFLUX = InfluxConnection(url="http://127.0.0.1:1", token=SecretStr("user:word"))
 
@@ -41,6 +41,8 @@ def test_no_data_are_no_series(body: bytes) -> None:
         (503, b'{"results":[]}', "HTTP 503"),
         # of what stands before it
         (403, b"<html>Forbidden</html>", "HTTP 403"),
+        (403, b'{"detail":"Forbidden"}', "HTTP 403"),
+        (503, b"{}", "HTTP 503"),
         (502, b"", "HTTP 502"),
     ],
 )
@@ -57,6 +59,10 @@ def test_a_refusal_is_in_the_servers_words_or_its_status(
 def test_what_is_not_influxdb_is_told_with_its_setting(body: bytes) -> None:
     with pytest.raises(ServerRefusedError, match="speak InfluxQL; check QALA_INFLUX_URL"):
         read_answer(INFLUX, 200, body)
+    with pytest.raises(ServerRefusedError, match="speak InfluxQL; check QALA_INFLUX_URL"):
+        read_answer(INFLUX, 404, body)
+    with pytest.raises(ServerRefusedError, match="speak InfluxQL; check QALA_INFLUX_URL"):
+        read_document(INFLUX, body)
 
 
 def test_a_server_that_wants_tls_is_told_with_the_mend() -> None:

@@ -194,6 +194,18 @@ def test_a_stage_of_qala_up_is_left_to_it() -> None:
         assert ended is None or ended in again.what
 
 
+def test_a_stage_that_ends_again_and_again_is_a_problem() -> None:
+    loop = replace(keeper("backoff"), restarts=7)
+    (found,) = stages(replace(BRIDGE, alive=False, ended="no topic", keeper=loop))
+    assert found.state == "problem"
+    assert "7 times again; it ended last with: no topic" in found.what
+
+
+def test_a_stage_that_qala_up_stops_is_not_about_to_come_back() -> None:
+    (found,) = stages(replace(BRIDGE, alive=False, keeper=keeper("stopped")))
+    assert (found.state, found.what) == ("unknown", "`qala up` stops it")
+
+
 def test_a_stage_that_qala_up_has_given_up_needs_a_new_start_of_all() -> None:
     # by hand beside it, another key and other settings could be in force
     given_up = replace(BRIDGE, alive=False, ended="no key", keeper=keeper("failed", "exit code 1"))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from infra.supervisor.records import read_probes, run_folder
 from schemas import topics
 from schemas.connections import KafkaConnection
 from schemas.envelope import envelope_headers
@@ -21,9 +24,10 @@ from streams.rulefile import default_rules, load_rules
 from tests.support.folds import is_progress
 from tests.support.log_windows import window_differences
 from tests.support.stack import Stack, StageProcess
-from tests.support.telemetry import STEP_MS, LogRecord, produce, read_all, telemetry
+from tests.support.telemetry import LogRecord, produce, read_all, telemetry
 from tests.support.waiting import eventually
 
+LAG = re.compile(r'qala_streams_lag_records\{partition="(\d+)"\} (\S+)')
 PARTITIONS = 4
 STEPS = 600
 PACE_S = 0.03
@@ -102,14 +106,29 @@ async def paced(producer: AIOKafkaProducer, records: list[LogRecord]) -> None:
 
 
 async def finished(stack: Stack, *workers: StageProcess) -> None:
-    """Wait until the log is read, and stop the workers, which flush before they end."""
-    # the last five seconds of the log's time fall due for a flush only when a worker ends
-    unflushed = PARTITIONS * (5_000 // STEP_MS + 1)
-    await eventually(lambda: behind(stack.kafka_connection), lambda n: n <= unflushed, timeout_s=60)
-    await asyncio.sleep(1)
+    """Wait until these workers have read the log, and stop them: they flush before they end."""
+    everything = dict.fromkeys(range(PARTITIONS), 0)
+    await eventually(lambda: lags(stack, workers), everything.__eq__, timeout_s=60, every_s=0.2)
     for worker in workers:
         assert await worker.stop() == 0, worker.died()
     assert await behind(stack.kafka_connection) == 0
+
+
+async def lags(stack: Stack, workers: Collection[StageProcess]) -> dict[int, int] | None:
+    """How far each partition is behind by the worker that has it; None where two have one."""
+    pids = {worker.pid for worker in workers}
+    found: list[tuple[int, int]] = []
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
+        for probe in read_probes(run_folder(stack.data)):
+            if probe.process.pid in pids:
+                try:
+                    async with session.get(f"http://127.0.0.1:{probe.port}/metrics") as answer:
+                        text = await answer.text()
+                except aiohttp.ClientError:  # one that was given up has ended by itself
+                    continue
+                found += [(int(one[1]), int(float(one[2]))) for one in LAG.finditer(text)]
+    by_partition = dict(found)
+    return by_partition if len(by_partition) == len(found) else None
 
 
 def assert_same(found: Outputs, expected: Outputs) -> None:

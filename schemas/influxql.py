@@ -115,7 +115,7 @@ def read_answer(influx: InfluxConnection, status: int, body: bytes) -> Answer:
     Raises:
         ServerRefusedError: this is no answer of InfluxDB's; says what to do.
     """
-    if HTTP_TO_HTTPS.encode() in body:
+    if status >= FIRST_REFUSAL and HTTP_TO_HTTPS.encode() in body:
         raise plain_to_tls(INFLUX, influx)
     document = _object(body)
     if document is None or not document.keys() & _WORDS:

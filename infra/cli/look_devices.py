@@ -65,11 +65,12 @@ def list_devices(
     if as_json:
         print_json([_as_dict(seen) for seen in chosen])
         return
-    _show(chosen, here, now_s, _worker(settings.data), any_at_all=bool(found))
+    empty = "no device like that" if found else "no devices yet"
+    _show(chosen, here, now_s, worker=_worker(settings.data), empty=empty)
 
 
 def _show(
-    chosen: Sequence[Seen], found: Sequence[Seen], now_s: float, worker: str, *, any_at_all: bool
+    chosen: Sequence[Seen], found: Sequence[Seen], now_s: float, *, worker: str, empty: str
 ) -> None:
     """``chosen`` are those of ``found``, the wanted sites' devices, that are in a wanted state."""
     numbers = ("heard", "every", "readings", "missing")
@@ -80,7 +81,7 @@ def _show(
     )  # fmt: skip
     for seen in chosen:
         made.add_row(*_row(seen, now_s))
-    show(made, "no device like that" if any_at_all else "no devices yet")
+    show(made, empty)
     if any(seen.state == "unknown" for seen in found):
         console().print(Text(f"\n{_UNKNOWN} `qala doctor` says which", style="yellow"))
     told_ms = [seen.device.at for seen in found if seen.device.at is not None]

@@ -42,7 +42,7 @@ def run_simulation(
     """
     chosen = load_settings(data=data)
     if not os.environ.get(PROCESS_NAME):  # one of `qala up` waits for the broker
-        asyncio.run(_knock(chosen.mqtt, settings.client_id))
+        asyncio.run(_knock(chosen.mqtt, settings.lane_id(0)))
     summary = run_stage(
         lambda readiness, registry, stop: simulate(
             settings,
@@ -68,9 +68,9 @@ def run_simulation(
         )
 
 
-async def _knock(mqtt: MqttConnection, client_id: str | None) -> None:
+async def _knock(mqtt: MqttConnection, client_id: str) -> None:
     """See whether the broker lets us in, before a city is sent to it."""
-    link = await connect_mqtt(mqtt, MqttOptions(client_id=f"{client_id}-1" if client_id else ""))
+    link = await connect_mqtt(mqtt, MqttOptions(client_id=client_id))
     await link.disconnect()
 
 

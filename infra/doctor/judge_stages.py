@@ -7,7 +7,6 @@ from typing import Final
 
 from infra.doctor.ask_stages import StageSeen, StagesSeen
 from infra.doctor.finding import Finding, Findings
-from infra.supervisor.records import COMES_BACK
 
 _OFTEN: Final = 2
 """Restarts up to which an ended stage may have had bad luck."""
@@ -69,7 +68,7 @@ def _ended(found: Findings, stage: StageSeen) -> None:
             "it was killed, and left no word",
             f"start it again with `{command(stage)}`; the kernel's log says whether memory ran out",
         )
-    elif keeper.state == "failed" and (keeper.reason or "").endswith(COMES_BACK):
+    elif keeper.displaced:
         found.problem(
             stage.name, str(keeper.reason), "end that other one where it should not be there"
         )

@@ -46,7 +46,7 @@ class Run:
             Lane(
                 mqtt,
                 number,
-                client_id=f"{settings.client_id}-{number}" if settings.client_id else "",
+                client_id=settings.lane_id(number),
                 inflight=settings.inflight,
                 on_acknowledged=self.acknowledged,
                 readiness=readiness,

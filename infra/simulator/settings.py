@@ -85,6 +85,10 @@ class SimulatorSettings(BaseModel):
     def _from_text(cls, value: object) -> object:
         return parse_faults(value) if isinstance(value, str) else value
 
+    def lane_id(self, number: int) -> str:
+        """The MQTT client id of a connection, of which the first is number 0."""
+        return f"{self.client_id}-{number}" if self.client_id else ""
+
     @property
     def total(self) -> int | None:
         """How many readings end the run, where that is known beforehand."""

@@ -18,7 +18,6 @@ from infra.native import last_words
 from infra.supervisor.backoff import Backoff
 from infra.supervisor.identity import Identity, identify
 from infra.supervisor.records import (
-    COMES_BACK,
     NO_ANSWER,
     ProcessRecord,
     State,
@@ -85,6 +84,7 @@ class Child:
         self.reason: str | None = None
         self.identity: Identity | None = None
         self.was_ready = False
+        self._displaced = False
         self._folder = folder
         self._changed = changed
         self._process: Process | None = None
@@ -163,9 +163,11 @@ class Child:
 
     async def _give_way(self) -> None:
         """Wait until who has its place has gone: to fight back would end that one in its turn."""
+        self._displaced = True
         while not self._stopping.is_set() and (rival := self.spec.rival()) is not None:
-            self._enter("failed", f"{rival}; {COMES_BACK}")
+            self._enter("failed", f"{rival}; this one comes back when that has gone")
             await self._pause(_READY_POLL_S)
+        self._displaced = False
 
     async def _live(self) -> int:
         """Start the process and watch it until it ends; its exit code."""
@@ -313,6 +315,7 @@ class Child:
             process=self.identity,
             address=self.spec.address,
             reason=self.reason,
+            displaced=self._displaced,
         )
 
 

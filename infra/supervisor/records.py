@@ -23,15 +23,16 @@ State = Literal["starting", "ready", "waiting", "backoff", "stopped", "failed"]
 SUPERVISOR: Final = "supervisor"
 NO_ANSWER: Final = "its /ready does not answer"
 """What the check of a stage says of one that gives no answer at all, be it 200 or 503."""
-COMES_BACK: Final = "this one comes back when that has gone"
-"""The end of the reason of a process whose place another one has."""
 _PROBE: Final = ".probe.json"
 _REMEMBERED_S: Final = 600.0
 _MAX_LOG_BYTES: Final = 20 * 1024 * 1024
 
 
 class ProcessRecord(Struct, frozen=True, kw_only=True):
-    """One process of a supervisor. ``since`` is when ``state`` began, in s since 1970."""
+    """One process of a supervisor. ``since`` is when ``state`` began, in s since 1970.
+
+    ``displaced`` says that another one has its place, and that it comes back after that.
+    """
 
     name: str
     state: State
@@ -40,6 +41,7 @@ class ProcessRecord(Struct, frozen=True, kw_only=True):
     process: Identity | None = None
     address: str | None = None
     reason: str | None = None
+    displaced: bool = False
 
     def alive(self) -> bool:
         """Whether its process runs."""

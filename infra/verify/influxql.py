@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Self
+from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 
@@ -25,28 +26,27 @@ _ROWS_AT_ONCE = 10_000
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
 
 
-class InfluxReader:
-    """Asks InfluxQL questions; use it as an asynchronous context manager."""
+@asynccontextmanager
+async def influx_reader(influx: InfluxConnection) -> AsyncIterator[InfluxReader]:
+    """A reader of an InfluxDB that answers.
 
-    def __init__(self, influx: InfluxConnection) -> None:
-        self._influx = influx
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        self._session = influx_session(self._influx, _TIMEOUT)
+    Raises:
+        VerifyError: it does not answer within some seconds.
+    """
+    async with influx_session(influx, _TIMEOUT) as session:
         try:
-            await knock(self._session, self._influx)
+            await knock(session, influx)
         except ServerAccessError as exc:
-            await self._session.close()
             raise VerifyError(str(exc)) from exc
-        except BaseException:  # interrupted: nobody else would close it
-            await self._session.close()
-            raise
-        return self
+        yield InfluxReader(influx, session)
 
-    async def __aexit__(self, *_exc: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+
+class InfluxReader:
+    """Asks InfluxQL questions; made by `influx_reader`."""
+
+    def __init__(self, influx: InfluxConnection, session: aiohttp.ClientSession) -> None:
+        self._influx = influx
+        self._session = session
 
     async def rows(self, question: str) -> AsyncIterator[Series]:
         """The answer's rows as they come, ``time`` in ns; a series may come in several parts.
@@ -54,8 +54,6 @@ class InfluxReader:
         Raises:
             VerifyError: InfluxDB cannot be reached or refuses the question.
         """
-        if self._session is None:
-            raise VerifyError("the reader of InfluxDB is closed; open it with 'async with'")
         asked = {
             "db": self._influx.database,
             "q": question,

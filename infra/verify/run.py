@@ -14,7 +14,7 @@ from infra.verify.expected import (
     row_fingerprint,
     row_name,
 )
-from infra.verify.influxql import InfluxReader
+from infra.verify.influxql import InfluxReader, influx_reader
 from infra.verify.letters import compare_letters
 from infra.verify.report import Report
 from schemas.clock import Clock, RealClock
@@ -52,7 +52,7 @@ async def verify(
         malformed=expected.rejected,
         complete=expected.complete,
     )
-    async with InfluxReader(influx) as reader:
+    async with influx_reader(influx) as reader:
         await _wait_for_rows(reader, expected, settle_s)
         missing = await _compare_rows(reader, expected, report)
         await _compare_types(reader, expected, report)

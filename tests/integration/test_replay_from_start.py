@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from infra.verify.influxql import InfluxReader
+from infra.verify.influxql import influx_reader
 from schemas import topics
 from schemas.connections import InfluxConnection, KafkaConnection
 from schemas.measurements import POLICIES
@@ -39,7 +39,7 @@ Rows = dict[tuple[str, str], set[str]]
 async def stored(influx: InfluxConnection) -> Rows:
     """Every row of every measurement but our own, in all its parts."""
     found: Rows = {}
-    async with InfluxReader(influx) as reader:
+    async with influx_reader(influx) as reader:
         names = [row[0] async for one in reader.rows("SHOW MEASUREMENTS") for row in one.rows]
         for policy in POLICIES:
             for name in names:

@@ -14,7 +14,7 @@ from infra.simulator.past.history import STEP_MS, History
 from infra.simulator.past.writers import Told, Writers
 from infra.simulator.settings import SimulatorSettings
 from infra.simulator.town import site_name
-from infra.verify.influxql import InfluxReader
+from infra.verify.influxql import influx_reader
 from ingest.persons import PersonKey
 from schemas.clock import RealClock
 from schemas.connections import InfluxConnection
@@ -106,7 +106,7 @@ async def _refuse_mixture(influx: InfluxConnection, settings: SimulatorSettings)
     """Refuse to write where readings of the same sites are, simulated before or real."""
     names = [site_name(place) for place in range(min(settings.sites, settings.devices))]
     sites = " OR ".join(f"\"site\" = '{name}'" for name in names)
-    async with InfluxReader(influx) as reader:
+    async with influx_reader(influx) as reader:
         for sort in READING_STRUCTS:
             from_type = f'FROM "{DEFAULT_POLICY}"."{sort}"'
             question = f'SELECT "seq" {from_type} WHERE {sites} LIMIT 1'

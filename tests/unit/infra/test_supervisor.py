@@ -94,8 +94,14 @@ async def test_a_process_whose_place_another_took_waits_and_comes_back_when_that
         os.kill(pid_of(child), signal.SIGKILL)
         await eventually(state_of(child), lambda state: state == "failed", timeout_s=5)
         assert child.reason == f"{rivals[0]}; this one comes back when that has gone"
+        record = recorded(tmp_path, "one")
+        assert record is not None
+        assert record.displaced
         rivals.clear()
         await eventually(state_of(child), lambda state: state == "ready", timeout_s=10)
+        back = recorded(tmp_path, "one")
+        assert back is not None
+        assert not back.displaced
         assert child.restarts == 1
 
 

@@ -91,3 +91,9 @@ async def test_a_server_that_takes_calls_and_never_answers_is_told_soon() -> Non
         async with influx_session(influx, aiohttp.ClientTimeout(total=60)) as session:
             with pytest.raises(ServerAwayError, match=r"does not answer within 0\.1 s; where it"):
                 await knock(session, influx, timeout_s=0.1)
+
+
+def test_what_a_reading_says_is_no_refusal() -> None:
+    said = "Client sent an HTTP request to an HTTPS server."
+    body = f'{{"results":[{{"series":[{{"columns":["text"],"values":[["{said}"]]}}]}}]}}'
+    assert read_answer(INFLUX, 200, body.encode()).series[0].rows == [[said]]

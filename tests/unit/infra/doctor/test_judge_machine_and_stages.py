@@ -12,7 +12,6 @@ from infra.doctor.judge_machine import judge_machine
 from infra.doctor.judge_stages import judge_stages
 from infra.supervisor.identity import Identity
 from infra.supervisor.records import (
-    COMES_BACK,
     ProbeRecord,
     ProcessRecord,
     State,
@@ -215,8 +214,9 @@ def test_a_stage_that_qala_up_has_given_up_needs_a_new_start_of_all() -> None:
 
 
 def test_a_stage_whose_place_another_has_comes_back_by_itself() -> None:
-    reason = f"a bridge started by hand has its id (pid 7); {COMES_BACK}"
-    displaced = replace(BRIDGE, alive=False, ended="taken over", keeper=keeper("failed", reason))
+    reason = "a bridge started by hand has its id (pid 7)"
+    waiting = replace(keeper("failed", reason), displaced=True)
+    displaced = replace(BRIDGE, alive=False, ended="taken over", keeper=waiting)
     (found,) = stages(displaced, supervised=True)
     assert found.what == reason
     assert "`qala up` again" not in str(found.mend)

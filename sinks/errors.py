@@ -12,6 +12,12 @@ class SinkError(Exception):
     """A sink cannot do its work, and waiting does not mend it."""
 
 
+class StuckClientError(SinkError):
+    """The client of Kafka hangs, while Kafka answers others; a new one is needed."""
+
+    retryable = True
+
+
 class UnsupportedInfluxError(SinkError):
     """The InfluxDB at the configured address is older than 1.8, or is not InfluxDB."""
 

@@ -22,7 +22,8 @@ _log = structlog.get_logger(__name__)
 _FETCH_BYTES = 4 * 1024 * 1024
 _MAX_REQUEST_BYTES = 1_048_576
 _PART = "kafka"
-_COMMIT_S = 3.0
+COMMIT_S = 3.0
+"""How long one commit may take."""
 _CLOSE_S = 5.0
 _GRACE_S = 2.0
 _CANCEL_S = 1.0
@@ -251,7 +252,7 @@ async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> dict[bytes, La
 async def committed(commit: Callable[[], Awaitable[None]], *, readiness: Readiness) -> bool:
     """Run ``commit``; False, with a reason in ``readiness``, where Kafka did not take it."""
     try:
-        async with asyncio.timeout(_COMMIT_S):
+        async with asyncio.timeout(COMMIT_S):
             await commit()
     except (KafkaError, TimeoutError) as exc:
         _log.warning("offsets were not committed", error=type(exc).__name__)

@@ -20,8 +20,8 @@ LIMIT_S: Final = 60.0
 class Commits:
     """The offsets of one consumer, as far as ``progress`` has them done.
 
-    After Kafka was killed aiokafka's coordinator can hang for ever (0.14, seen once: a sink that
-    fetched on, and whose commits all timed out). Only a new client mends that.
+    After Kafka was killed aiokafka's coordinator can hang for ever (a known fault of 0.14: a sink
+    fetches on, and its commits all time out). Only a new client mends that.
     """
 
     def __init__(

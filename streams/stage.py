@@ -22,9 +22,9 @@ from schemas.readiness import Readiness
 from streams.app import attach, make_app, stop_app
 from streams.errors import WorkerError
 from streams.metrics import StreamsMetrics
+from streams.patience import EVERY_S, LIMIT_S, Patience
 from streams.rulefile import default_rules, load_rules
 from streams.settings import StreamsSettings
-from streams.settling import EVERY_S, LIMIT_S, Settling
 from streams.store import Store
 from streams.worker import Worker
 
@@ -66,20 +66,20 @@ async def run_streams(
                 app = make_app(settings, kafka, worker_id)
                 worker = Worker(app, store, rules, settings, readiness, metrics)
                 log.info("worker started", worker=worker_id, rules=rules.version)
-                await _run(app, worker, _settling(worker, store, readiness), stop)
+                await _run(app, worker, _watching(worker, store, readiness), stop)
         finally:
             await store.stop()
 
 
 async def _run(
-    app: faust.App, worker: Worker, settling: Coroutine[Any, Any, None], stop: asyncio.Event
+    app: faust.App, worker: Worker, watching: Coroutine[Any, Any, None], stop: asyncio.Event
 ) -> None:
     attach(app, worker.take)
     app.finalize()
     stopping = asyncio.create_task(stop.wait())
     crashed = asyncio.create_task(app.wait_until_stopped())
     # Faust has started only when the first partitions are taken over: that is not waited for
-    beside = [asyncio.create_task(_or_fail(worker, work)) for work in (app.start(), settling)]
+    beside = [asyncio.create_task(_or_fail(worker, work)) for work in (app.start(), watching)]
     try:
         ends: set[asyncio.Future[Any]] = {stopping, crashed, worker.failed}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -108,24 +108,28 @@ async def _or_fail(worker: Worker, work: Coroutine[Any, Any, None]) -> None:
         worker.fail(exc)
 
 
-async def _settling(worker: Worker, store: Store, readiness: Readiness) -> None:
+async def _watching(worker: Worker, store: Store, readiness: Readiness) -> None:
     """Return never, unless the worker can't be left as it is.
 
     Raises:
-        WorkerError: Kafka answers, and the worker still reads nothing of what the group gives it.
+        WorkerError: Kafka answers, and the worker still reads nothing of what the group gives it,
+            or none of its offsets is taken.
     """
-    settling = Settling(every_s=EVERY_S, limit_s=LIMIT_S)
-    while settling.look(
-        settled=worker.settled,
-        answers=kafka_watch.PART not in readiness.reasons,
-        heard=store.heard,
-    ):
+    settling, committing = (Patience(every_s=EVERY_S, limit_s=LIMIT_S) for _ in range(2))
+    while True:
+        answers = kafka_watch.PART not in readiness.reasons
+        if not settling.look(waits=not worker.settled, answers=answers, come=store.heard):
+            doing = readiness.reasons.get("group", "waiting for Faust to read on")
+            raise WorkerError(
+                f"the worker came to read no partitions within {LIMIT_S:g} s, while Kafka answered "
+                f"({doing}); it ends, so that the group does not count on it"
+            )
+        if not committing.look(waits=worker.commits > 0, answers=answers, come=worker.committed):
+            raise WorkerError(
+                f"Kafka answered, and took no offset of the worker within {LIMIT_S:g} s: its "
+                "client hangs; the worker ends, to be started again"
+            )
         await asyncio.sleep(EVERY_S)
-    doing = readiness.reasons.get("group", "waiting for Faust to read on")
-    raise WorkerError(
-        f"the worker came to read no partitions within {LIMIT_S:g} s, while Kafka answered "
-        f"({doing}); it ends, so that the group does not count on it"
-    )
 
 
 async def _connected(store: Store, readiness: Readiness, stop: asyncio.Event) -> bool:

@@ -44,6 +44,10 @@ class Worker:
         self.failed = self._owner.failed
         self._settled: int | None = None
         """The generation whose partitions are all taken over."""
+        self.commits = 0
+        """Commits that Kafka has not answered yet."""
+        self.committed = 0
+        """Commits that it has answered, whatever it said."""
         # strong references: a signal would forget a bound method
         signals: Any = app  # the types of Faust's signals fit no method
         signals.on_rebalance_complete.connect(self._on_assigned, weak=False)
@@ -87,7 +91,12 @@ class Worker:
         assigned = consumer.assignment()
         if not all(tp in assigned for tp in wanted):
             return False
-        return bool(await consumer._commit(wanted))  # noqa: SLF001 -- no public twin
+        self.commits += 1
+        try:
+            return bool(await consumer._commit(wanted))  # noqa: SLF001 -- no public twin
+        finally:
+            self.commits -= 1
+            self.committed += 1
 
     async def seek(self, partition: int, offset: int) -> None:
         """Let the next record of a partition be the one at ``offset``, where it is still ours."""

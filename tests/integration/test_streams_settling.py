@@ -1,4 +1,4 @@
-"""A worker whose take-over of partitions does not succeed ends; it stays no silent member."""
+"""A worker whose take-over or whose commits do not succeed ends; it stays no silent member."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas.connections import KafkaConnection
 from streams import app as apps
@@ -26,6 +26,13 @@ PARTITIONS = 8
 STEPS = 20
 
 Loaded = dict[int, dict[bytes, bytes]]
+
+
+async def _some_telemetry(kafka: KafkaConnection) -> None:
+    producer = AIOKafkaProducer(**kafka.client_args(), acks="all")
+    await producer.start()
+    await produce(producer, telemetry(3, PARTITIONS, STEPS))
+    await producer.stop()
 
 
 @pytest.fixture
@@ -79,6 +86,28 @@ async def test_a_worker_whose_take_over_hangs_while_kafka_answers_ends_and_says_
             await worker.ended()
 
 
+async def test_a_worker_whose_commits_hang_while_kafka_answers_ends(
+    log_servers: KafkaConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = 0
+    commit = AIOKafkaConsumer.commit
+
+    async def hanging_after_the_take_over(self: AIOKafkaConsumer, offsets: object) -> None:
+        nonlocal taken
+        taken += 1
+        if taken > 1:
+            await asyncio.get_running_loop().create_future()
+        await commit(self, offsets)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", hanging_after_the_take_over)
+    monkeypatch.setattr(stages, "LIMIT_S", 9.0)
+    async with running(log_servers, tmp_path, "stuck") as worker:
+        await _some_telemetry(log_servers)
+        with pytest.raises(WorkerError, match="took no offset of the worker within 9 s"):
+            await worker.ended()
+        assert worker.folded() >= PARTITIONS * STEPS
+
+
 async def test_a_worker_reads_on_where_kafka_hung_for_longer_than_a_request_after_its_take_over(
     log_servers: KafkaConnection,
     kafka: RunningServer,
@@ -86,10 +115,7 @@ async def test_a_worker_reads_on_where_kafka_hung_for_longer_than_a_request_afte
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(apps, "REQUEST_S", 6.0)
-    producer = AIOKafkaProducer(**log_servers.client_args(), acks="all")
-    await producer.start()
-    await produce(producer, telemetry(3, PARTITIONS, STEPS))
-    await producer.stop()
+    await _some_telemetry(log_servers)
     seek = Worker.seek
     last_sought = asyncio.Event()
 

@@ -44,5 +44,11 @@ class ServerRefusedError(ServerAccessError):
     retryable = False
 
 
+class StuckClientError(Exception):
+    """A client of Kafka hangs, while Kafka serves others; a new one, or a new start, helps."""
+
+    retryable = True
+
+
 class ClockError(SchemaError):
     """A ``--clock START,SPEED`` setting cannot be understood."""

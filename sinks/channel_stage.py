@@ -14,18 +14,21 @@ from aiokafka.errors import KafkaError
 
 from schemas.connections import KafkaConnection
 from schemas.deadletters import EXPLAINED, Reason
+from schemas.errors import StuckClientError
 from schemas.readiness import Readiness
 from schemas.records import decode_alert
 from schemas.topics import ALERTS, CHAT
 from sinks.channel_queue import ChannelQueue
 from sinks.commits import Commits
 from sinks.deadletter import DeadLetters
+from sinks.errors import plain_errors
 from sinks.kafka import (
     close_within,
     group_consumer,
     started,
     within_stop,
 )
+from sinks.membership import Membership
 from sinks.messages import message_of
 from sinks.metrics import ChatMetrics
 from sinks.progress import Progress
@@ -68,12 +71,32 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._readiness = readiness
         self._part = f"partitions {queue.name}"
         self._progress = Progress()
+        self._held: frozenset[TopicPartition] = frozenset()
         self._prepared = False
         self._paused = False
         readiness.waiting(self._part, "starting")
 
     async def run(self, kafka: KafkaConnection, random: Random, stop: asyncio.Event) -> None:
-        """Consume until ``stop``; then finish what is being sent, if the settings' time allows."""
+        """Consume until ``stop``; then finish what is being sent, if the settings' time allows.
+
+        Where the client of Kafka hangs, another takes its place. What is being sent goes on, and
+        so do the other channels.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(self._queue.run())
+            while not await self._served(kafka, random, stop, sending):
+                self._progress.drop(self._held)
+                self._queue.leave(self._held)
+            sending.cancel()
+
+    async def _served(
+        self,
+        kafka: KafkaConnection,
+        random: Random,
+        stop: asyncio.Event,
+        sending: asyncio.Task[None],
+    ) -> bool:
+        """Consume with one client until ``stop``; False where it hangs before."""
         group = group_of(self._settings, self._queue.name)
         consumer = await started(
             lambda kafka: group_consumer(
@@ -87,31 +110,43 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             stop=stop,
         )
         if consumer is None:
-            return
+            return True
         self._consumer = consumer
         self._commits = Commits(
             consumer,
             self._progress,
             every_ms=self._settings.commit_ms,
             readiness=self._readiness,
+            part=f"commits {self._queue.name}",
         )
+        self._membership = Membership(self._commits, self._readiness, channel=self._queue.name)
         try:
             consumer.subscribe(topics=[ALERTS], listener=self)
-            await self._work(stop)
+            with plain_errors():
+                await self._work(kafka, group, stop, sending)
             await self._commits.once()
+        except StuckClientError as exc:
+            _log.warning("a client of kafka is made anew", channel=self._queue.name, why=str(exc))
+            return False
         finally:
             await close_within(consumer)
+        return True
 
-    async def _work(self, stop: asyncio.Event) -> None:
+    async def _work(
+        self, kafka: KafkaConnection, group: str, stop: asyncio.Event, sending: asyncio.Task[None]
+    ) -> None:
+        session_ms = self._settings.session_timeout_ms
         async with asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(self._queue.run())
-            committing = tasks.create_task(self._commits.for_ever())
+            beside = [
+                tasks.create_task(self._commits.for_ever()),
+                tasks.create_task(self._membership.watch(kafka, group, session_ms=session_ms)),
+            ]
             consuming = tasks.create_task(within_stop(self._consume_until(stop), stop))
             await stop.wait()
             self._queue.close()
             await asyncio.wait((sending,), timeout=self._settings.drain_s)
-            sending.cancel()
-            committing.cancel()
+            for task in beside:
+                task.cancel()
             await consuming
 
     async def _consume_until(self, stop: asyncio.Event) -> None:
@@ -120,7 +155,9 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Commit what is told, and forget the rest: its new owner reads and tells it."""
+        self._membership.revoked()
         if revoked:
+            self._readiness.waiting(self._part, "the group assigns the partitions anew")
             self._queue.leave(revoked)
             await self._commits.once()
         self._progress.drop(revoked)
@@ -128,6 +165,8 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Receipts are read again first: another copy may have written some."""
+        self._membership.assigned()
+        self._held = frozenset(assigned)
         self._prepared = False
         self._paused = False
         self._readiness.working(self._part)

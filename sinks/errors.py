@@ -7,15 +7,11 @@ from contextlib import contextmanager
 
 from aiokafka.errors import KafkaError
 
+from schemas.errors import StuckClientError
+
 
 class SinkError(Exception):
     """A sink cannot do its work, and waiting does not mend it."""
-
-
-class StuckClientError(SinkError):
-    """The client of Kafka hangs, while Kafka answers others; a new one is needed."""
-
-    retryable = True
 
 
 class UnsupportedInfluxError(SinkError):
@@ -32,18 +28,22 @@ class ChatUrlError(SinkError):
     """A chat URL is not one that Apprise can use (the message does not quote it)."""
 
 
+_PLAIN = SinkError | KafkaError | StuckClientError
+
+
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Errors out of a task group as they were raised, for callers that tell them by class.
 
-    A single one comes out as itself; of several that are all `SinkError` or ``KafkaError`` the
-    first one does (mostly each task met the same one). Any others stay a group.
+    A single one comes out as itself; of several that are all `SinkError`, ``KafkaError`` or
+    `StuckClientError` the first one does (mostly each task met the same one). Any others stay a
+    group.
     """
     try:
         yield
     except ExceptionGroup as group:
         leaves = list(_leaves(group))
-        if len(leaves) > 1 and not all(isinstance(one, SinkError | KafkaError) for one in leaves):
+        if len(leaves) > 1 and not all(isinstance(one, _PLAIN) for one in leaves):
             raise
         raise leaves[0] from None
 

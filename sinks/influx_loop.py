@@ -16,6 +16,7 @@ from aiokafka import (
     TopicPartition,
 )
 
+from schemas.connections import KafkaConnection
 from schemas.deadletters import Reason
 from schemas.envelope import HEADER_BRIDGE, header
 from schemas.measurements import DEFAULT_POLICY
@@ -28,6 +29,7 @@ from sinks.contract import Sink, Trouble, Written
 from sinks.deadletter import DeadLetters
 from sinks.errors import plain_errors
 from sinks.kafka import within_stop
+from sinks.membership import Membership
 from sinks.metrics import InfluxMetrics
 from sinks.own_rows import OwnRows
 from sinks.policy_writer import Chunk, policy_writers, topic_of
@@ -69,6 +71,7 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._commits = Commits(
             consumer, self._progress, every_ms=settings.commit_ms, readiness=readiness
         )
+        self._membership = Membership(self._commits, readiness)
         self._maker = RowMaker(settings.remembered_clocks)
         self._counters = dict.fromkeys(("received", "accepted", "expired", "rejected"), 0)
         self._troubles: dict[str, str] = {}
@@ -98,15 +101,19 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             may_write=lambda: DEFAULT_POLICY not in self._troubles,
         )
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Consume until ``stop``; then drain for as long as the settings allow."""
+    async def run(self, kafka: KafkaConnection, stop: asyncio.Event) -> None:
+        """Consume until ``stop``; then drain for as long as the settings allow.
+
+        Raises:
+            StuckClientError: the consumer's client hangs; what is not committed comes again.
+        """
         # dead letters are only counted
         self._consumer.subscribe(topics=[*SOURCE_TOPICS, DEAD_LETTERS], listener=self)
         with plain_errors():
-            await self._work(stop)
+            await self._work(kafka, stop)
         await self._commits.once()
 
-    async def _work(self, stop: asyncio.Event) -> None:
+    async def _work(self, kafka: KafkaConnection, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             writing = [tasks.create_task(writer.run()) for writer in self._writers.values()]
             others = [
@@ -118,6 +125,9 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
                     _tidy_for_ever,
                 )
             ]
+            session_ms = self._settings.session_timeout_ms
+            watching = self._membership.watch(kafka, self._settings.group, session_ms=session_ms)
+            others.append(tasks.create_task(watching))
             await within_stop(self._consume_until(stop), stop)
             for writer in self._writers.values():
                 writer.close()
@@ -131,13 +141,16 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Commit what is written, and forget the rest: its new owner reads it again."""
+        self._membership.revoked()
         if revoked:
+            self._readiness.waiting(_PARTITIONS, "the group assigns the partitions anew")
             await self._commits.once()
         self._progress.drop(revoked)
         self._own.drop(revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Begin where the group has committed; a pause begins anew, too."""
+        self._membership.assigned()
         self._paused = False
         if assigned:
             self._readiness.waiting(_PARTITIONS, "what was written of wrong clocks is asked for")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 
 import structlog
+from aiokafka import AIOKafkaConsumer
 from prometheus_client import CollectorRegistry
 
 from schemas.connections import InfluxConnection, KafkaConnection
+from schemas.errors import StuckClientError
 from schemas.kafka_watch import watched_kafka
 from schemas.readiness import Readiness
 from schemas.topics import DEAD_LETTERS
@@ -39,6 +42,9 @@ async def run_influx_sink(
 ) -> None:
     """Write rows until ``stop`` is set; then what was read is written, committed, and it ends.
 
+    Where the client of Kafka hangs, another takes its place, and reads again what was not
+    committed.
+
     Raises:
         UnsupportedInfluxError: the server is older than InfluxDB 1.8, or not InfluxDB.
         InfluxRefusedError: InfluxDB does not let the sink in.
@@ -46,7 +52,7 @@ async def run_influx_sink(
     """
     random = Random()  # noqa: S311  # jitter, no secret
     sink = InfluxSink(influx, timeout_s=settings.write_timeout_s)
-    letters_producer = consumer = chat = None
+    letters_producer = None
     for part in (_PART, "kafka", "partitions"):
         readiness.waiting(part, "starting")
     try:
@@ -60,22 +66,7 @@ async def run_influx_sink(
             random=random,
             stop=stop,
         )
-        consumer = await started(
-            lambda kafka: group_consumer(
-                kafka,
-                settings.group,
-                session_timeout_ms=settings.session_timeout_ms,
-                fetch_min_bytes=settings.fetch_min_bytes,
-                fetch_wait_ms=settings.fetch_wait_ms,
-            ),
-            kafka,
-            topics=SOURCE_TOPICS,
-            group=settings.group,
-            readiness=readiness,
-            random=random,
-            stop=stop,
-        )
-        if letters_producer is None or consumer is None:
+        if letters_producer is None:
             return
         letters = DeadLetters(
             letters_producer,
@@ -85,18 +76,57 @@ async def run_influx_sink(
             stop=stop,
         )
         metrics = InfluxMetrics(registry)
-        chat = ChatGroups(kafka, consumer, settings.chat_group)
         written = InfluxClocks(influx, sink)
-        loop = InfluxLoop(
-            settings, consumer, chat, sink, written, letters, metrics, readiness, random
-        )
+
+        def new_loop(consumer: AIOKafkaConsumer, chat: ChatGroups) -> InfluxLoop:
+            return InfluxLoop(
+                settings, consumer, chat, sink, written, letters, metrics, readiness, random
+            )
+
         async with watched_kafka(kafka, readiness):
-            await loop.run(stop)
+            while not await _served(new_loop, settings, kafka, readiness, random, stop):
+                readiness.waiting("partitions", "a client of Kafka is made anew")
     finally:
-        await asyncio.gather(close_within(consumer), close_within(letters_producer))
-        if chat is not None:
-            await chat.close()
+        await close_within(letters_producer)
         await sink.close()
+
+
+async def _served(  # noqa: PLR0917 -- what a loop is made of, by one caller
+    new_loop: Callable[[AIOKafkaConsumer, ChatGroups], InfluxLoop],
+    settings: InfluxSinkSettings,
+    kafka: KafkaConnection,
+    readiness: Readiness,
+    random: Random,
+    stop: asyncio.Event,
+) -> bool:
+    """Consume with one client until ``stop``; False where it hangs before."""
+    consumer = await started(
+        lambda kafka: group_consumer(
+            kafka,
+            settings.group,
+            session_timeout_ms=settings.session_timeout_ms,
+            fetch_min_bytes=settings.fetch_min_bytes,
+            fetch_wait_ms=settings.fetch_wait_ms,
+        ),
+        kafka,
+        topics=SOURCE_TOPICS,
+        group=settings.group,
+        readiness=readiness,
+        random=random,
+        stop=stop,
+    )
+    if consumer is None:
+        return True
+    chat = ChatGroups(kafka, consumer, settings.chat_group)
+    try:
+        await new_loop(consumer, chat).run(kafka, stop)
+    except StuckClientError as exc:
+        _log.warning("a client of kafka is made anew", why=str(exc))
+        return False
+    finally:
+        await close_within(consumer)
+        await chat.close()
+    return True
 
 
 async def _influx_answers(

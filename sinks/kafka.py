@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from random import Random
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -22,8 +22,6 @@ _log = structlog.get_logger(__name__)
 _FETCH_BYTES = 4 * 1024 * 1024
 _MAX_REQUEST_BYTES = 1_048_576
 _PART = "kafka"
-COMMIT_S = 3.0
-"""How long one commit may take."""
 _CLOSE_S = 5.0
 _GRACE_S = 2.0
 _CANCEL_S = 1.0
@@ -247,16 +245,3 @@ async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> dict[bytes, La
                 else:
                     last[record.key] = LastValue(record.value, record.offset, record.timestamp)
     return last
-
-
-async def committed(commit: Callable[[], Awaitable[None]], *, readiness: Readiness) -> bool:
-    """Run ``commit``; False, with a reason in ``readiness``, where Kafka did not take it."""
-    try:
-        async with asyncio.timeout(COMMIT_S):
-            await commit()
-    except (KafkaError, TimeoutError) as exc:
-        _log.warning("offsets were not committed", error=type(exc).__name__)
-        readiness.waiting(_PART, f"Kafka does not take offsets ({type(exc).__name__})")
-        return False
-    readiness.working(_PART)
-    return True

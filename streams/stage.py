@@ -14,7 +14,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
-from schemas import kafka_watch
+from schemas import group_watch, kafka_watch
 from schemas.connections import KafkaConnection
 from schemas.errors import ServerAwayError
 from schemas.loops import StageLoopPolicy
@@ -22,7 +22,6 @@ from schemas.readiness import Readiness
 from streams.app import attach, make_app, stop_app
 from streams.errors import WorkerError
 from streams.metrics import StreamsMetrics
-from streams.patience import EVERY_S, LIMIT_S, Patience
 from streams.rulefile import default_rules, load_rules
 from streams.settings import StreamsSettings
 from streams.store import Store
@@ -50,6 +49,7 @@ async def run_streams(
         streams.errors.RuleError: the rules cannot be used.
         streams.errors.StateError: the kept state does not fit the log.
         streams.errors.WorkerError: the worker cannot go on; started again, it continues.
+        schemas.errors.StuckClientError: its client of Kafka hangs; started again, it continues.
         schemas.errors.ServerRefusedError: Kafka, or its certificate, does not let us in.
     """
     rules = load_rules(settings.rules or default_rules())
@@ -66,7 +66,15 @@ async def run_streams(
                 app = make_app(settings, kafka, worker_id)
                 worker = Worker(app, store, rules, settings, readiness, metrics)
                 log.info("worker started", worker=worker_id, rules=rules.version)
-                await _run(app, worker, _watching(worker, store, readiness), stop)
+                watching = group_watch.watch_member(
+                    kafka,
+                    settings.group,
+                    readiness,
+                    lambda: worker.awaited,
+                    part="kafka client",
+                    session_s=settings.session_timeout_s,
+                )
+                await _run(app, worker, watching, stop)
         finally:
             await store.stop()
 
@@ -106,30 +114,6 @@ async def _or_fail(worker: Worker, work: Coroutine[Any, Any, None]) -> None:
         await work
     except Exception as exc:  # noqa: BLE001 -- whatever it is, the process ends with it
         worker.fail(exc)
-
-
-async def _watching(worker: Worker, store: Store, readiness: Readiness) -> None:
-    """Return never, unless the worker can't be left as it is.
-
-    Raises:
-        WorkerError: Kafka answers, and the worker still reads nothing of what the group gives it,
-            or none of its offsets is taken.
-    """
-    settling, committing = (Patience(every_s=EVERY_S, limit_s=LIMIT_S) for _ in range(2))
-    while True:
-        answers = kafka_watch.PART not in readiness.reasons
-        if not settling.look(waits=not worker.settled, answers=answers, come=store.heard):
-            doing = readiness.reasons.get("group", "waiting for Faust to read on")
-            raise WorkerError(
-                f"the worker came to read no partitions within {LIMIT_S:g} s, while Kafka answered "
-                f"({doing}); it ends, so that the group does not count on it"
-            )
-        if not committing.look(waits=worker.commits > 0, answers=answers, come=worker.committed):
-            raise WorkerError(
-                f"Kafka answered, and took no offset of the worker within {LIMIT_S:g} s: its "
-                "client hangs; the worker ends, to be started again"
-            )
-        await asyncio.sleep(EVERY_S)
 
 
 async def _connected(store: Store, readiness: Readiness, stop: asyncio.Event) -> bool:

@@ -14,6 +14,7 @@ import structlog
 from faust.types import TP, EventT
 
 from schemas.envelope import Headers
+from schemas.group_watch import Wait
 from schemas.readiness import Readiness
 from schemas.topics import TELEMETRY
 from streams.metrics import StreamsMetrics
@@ -39,15 +40,15 @@ class Worker:
     ) -> None:
         """Connect to the application's signals."""
         self._app = app
+        self._store = store
         self._readiness = readiness
         self._owner = Owner(store, self, rules, settings, metrics)
         self.failed = self._owner.failed
         self._settled: int | None = None
         """The generation whose partitions are all taken over."""
-        self.commits = 0
-        """Commits that Kafka has not answered yet."""
-        self.committed = 0
-        """Commits that it has answered, whatever it said."""
+        self._commits: dict[int, None] = {}
+        """Commits without an answer: their numbers, the oldest first."""
+        self._commit_number = 0
         # strong references: a signal would forget a bound method
         signals: Any = app  # the types of Faust's signals fit no method
         signals.on_rebalance_complete.connect(self._on_assigned, weak=False)
@@ -67,10 +68,19 @@ class Worker:
         )
 
     @property
-    def settled(self) -> bool:
-        """Whether all that the group gives this worker now, which may be nothing, is read."""
+    def awaited(self) -> Wait | None:
+        """What the worker waits for: all that the group gives it to be read, or a commit.
+
+        Two commits without an answer hold Faust's thread up, which then reads nothing more.
+        """
         untyped: Any = self._app  # its type doesn't name the generation
-        return self._settled == untyped.consumer_generation_id and not self._app.rebalancing
+        generation = untyped.consumer_generation_id
+        if self._settled != generation or self._app.rebalancing:
+            doing = self._readiness.reasons.get("group", "waiting for Faust to read on")
+            return Wait(f"no partitions were read ({doing})", self._store.heard)
+        for oldest in self._commits:
+            return Wait("no offset was taken", ("commit", oldest))
+        return None
 
     async def give_up(self) -> None:
         """Flush and drop every partition; called before shutdown."""
@@ -91,12 +101,13 @@ class Worker:
         assigned = consumer.assignment()
         if not all(tp in assigned for tp in wanted):
             return False
-        self.commits += 1
+        self._commit_number += 1
+        number = self._commit_number
+        self._commits[number] = None
         try:
             return bool(await consumer._commit(wanted))  # noqa: SLF001 -- no public twin
         finally:
-            self.commits -= 1
-            self.committed += 1
+            del self._commits[number]
 
     async def seek(self, partition: int, offset: int) -> None:
         """Let the next record of a partition be the one at ``offset``, where it is still ours."""

@@ -10,12 +10,16 @@ from infra.doctor.finding import Finding, Findings
 
 _OFTEN: Final = 2
 """Restarts up to which an ended stage may have had bad luck."""
+_OTHER: Final = "end that other one where it should not be there"
 
 
 def judge_stages(seen: StagesSeen) -> list[Finding]:
     """Findings of the part ``stages``."""
     found = Findings("stages")
     for record in seen.troubled:
+        if record.displaced:
+            found.problem(record.name, str(record.reason), _OTHER)
+            continue
         found.problem(
             record.name,
             f"`qala up` can't keep it running ({record.reason or record.state})",
@@ -69,9 +73,7 @@ def _ended(found: Findings, stage: StageSeen) -> None:
             f"start it again with `{command(stage)}`; the kernel's log says whether memory ran out",
         )
     elif keeper.displaced:
-        found.problem(
-            stage.name, str(keeper.reason), "end that other one where it should not be there"
-        )
+        found.problem(stage.name, str(keeper.reason), _OTHER)
     elif keeper.state == "failed":
         found.problem(
             stage.name,

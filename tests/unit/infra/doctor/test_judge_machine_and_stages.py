@@ -244,6 +244,14 @@ def test_a_server_that_the_supervisor_cannot_keep_is_named():
     assert "/data/logs/kafka.log" in str(found.mend)
 
 
+def test_one_whose_place_another_has_is_told_of_the_other_also_without_a_record_of_its_own():
+    why = "another program has the MQTT session of bridge 1"
+    record = ProcessRecord(name="bridge-1", state="starting", since=0.0, reason=why, displaced=True)
+    (found,) = stages(BRIDGE, troubled=(record,))
+    assert found.what == why
+    assert "end that other one" in str(found.mend)
+
+
 async def test_records_of_ended_stages_are_read(tmp_path):
     gone = Identity(pid=1, ticks=0, boot="another boot")
     record = ProbeRecord(

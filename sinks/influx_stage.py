@@ -118,6 +118,7 @@ async def _served(  # noqa: PLR0917 -- what a loop is made of, by one caller
     if consumer is None:
         return True
     chat = ChatGroups(kafka, consumer, settings.chat_group)
+    readiness.working(_PART)  # a loop takes back only what it has said itself
     try:
         await new_loop(consumer, chat).run(kafka, stop)
     except StuckClientError as exc:

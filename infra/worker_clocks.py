@@ -27,14 +27,36 @@ _FIRST_STEP: Final = 1000
 _KEY: Final = b"progress/"
 
 
+class SimulatedClock(NamedTuple):
+    """A clock that showed ``shown_ms`` at ``wall_ms``, and runs ``speed`` times as fast."""
+
+    shown_ms: int
+    wall_ms: int
+    speed: float
+
+
 class WorkerClocks(NamedTuple):
     """The newest word of each partition, in ms of the wall clock, as far as there is a recent one.
 
-    ``partitions`` are all that the telemetry has; 0 where nothing was said lately.
+    ``partitions`` are all that the telemetry has; 0 where nothing was said lately. ``simulated``
+    is the bridges' clock where it is not the wall's.
     """
 
     partitions: int
     told_ms: dict[int, int]
+    simulated: SimulatedClock | None = None
+
+    def now_ms(self, wall_ms: int) -> int:
+        """What the bridges' clock shows, by which devices were heard and alerts began."""
+        if self.simulated is None:
+            return wall_ms
+        since_ms = wall_ms - self.simulated.wall_ms
+        return self.simulated.shown_ms + round(since_ms * self.simulated.speed)
+
+    @property
+    def speed(self) -> float | None:
+        """How many times as fast as the wall's clock the bridges' runs; None where it is that."""
+        return None if self.simulated is None else self.simulated.speed
 
     def live(self, site: str, now_ms: int) -> bool:
         """Whether what was told of the site's devices holds now.
@@ -63,6 +85,7 @@ async def _newest(topic: OpenTopic, begin: Mapping[int, int]) -> WorkerClocks:
     """Go backwards in growing steps: many rollups may lie between two words of the worker."""
     partitions, step = 0, _FIRST_STEP
     told_ms: dict[int, int] = {}
+    simulated: SimulatedClock | None = None
     upper = await topic.end()
     waiting = {number for number in begin if begin[number] < upper[number]}
     while waiting:
@@ -74,13 +97,15 @@ async def _newest(topic: OpenTopic, begin: Mapping[int, int]) -> WorkerClocks:
             if word is not None:
                 partitions = word.partitions
                 at_ms = word.clock if word.speed is None else record.timestamp
+                if word.speed is not None and (simulated is None or at_ms > simulated.wall_ms):
+                    simulated = SimulatedClock(word.clock, at_ms, word.speed)
                 told_ms[word.partition] = max(at_ms, told_ms.get(word.partition, at_ms))
         upper |= lower
         waiting = {
             number for number in waiting if number not in told_ms and lower[number] > begin[number]
         }
         step *= 4
-    return WorkerClocks(partitions, told_ms)
+    return WorkerClocks(partitions, told_ms, simulated)
 
 
 def _word(value: bytes | None) -> WorkerProgress | None:

@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from rich.text import Text
 
-from infra.cli.output import console, iso_ms, print_json, show, table
+from infra.cli.output import console, iso_ms, print_json, print_simulated, show, table
 from infra.settings import load_settings
 from infra.topic_reader import last_by_key
 from infra.words import age_words, count_words, severity_text
+from infra.worker_clocks import WorkerClocks, worker_clocks
 from schemas.records import Alert, decode_alert
 from schemas.topics import ALERTS
 
@@ -55,8 +56,14 @@ def list_alerts(wanted: Wanted, *, data: Path | None, as_json: bool, now_s: floa
     """
     logging.disable()  # what a client logs of an absent Kafka is in our sentence
     settings = load_settings(data=data)
-    values = asyncio.run(last_by_key(settings.kafka, ALERTS)).values()
-    found = sorted(filter(wanted.takes, _decoded(values)), key=_order)
+    now_ms = round(now_s * 1000)
+
+    async def ask() -> tuple[dict[bytes, bytes], WorkerClocks]:
+        stored = await last_by_key(settings.kafka, ALERTS)
+        return stored, await worker_clocks(settings.kafka, now_ms)
+
+    values, clocks = asyncio.run(ask())
+    found = sorted(filter(wanted.takes, _decoded(values.values())), key=_order)
     if as_json:
         print_json([_as_dict(alert) for alert in found[: wanted.limit]])
         return
@@ -68,7 +75,7 @@ def list_alerts(wanted: Wanted, *, data: Path | None, as_json: bool, now_s: floa
         drop=("rule", "began", "severity"),
     )  # fmt: skip
     for alert in shown:
-        made.add_row(*_row(alert, now_s))
+        made.add_row(*_row(alert, clocks.now_ms(now_ms) / 1000))
     show(made, "no alert fires" if wanted.firing else "no alerts")
     if shown:
         rest = len(found) - len(shown)
@@ -79,6 +86,7 @@ def list_alerts(wanted: Wanted, *, data: Path | None, as_json: bool, now_s: floa
             "the worker runs"
         )
         console().print(Text(f"\n{more}{told}", style="dim"))
+        print_simulated(clocks.speed)
 
 
 def _decoded(values: Iterable[bytes]) -> Iterable[Alert]:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from rich.text import Text
 
-from infra.cli.output import console, iso_ms, print_json, show, table
+from infra.cli.output import console, iso_ms, print_json, print_simulated, show, table
 from infra.settings import load_settings
 from infra.supervisor.records import read_probes, run_folder
 from infra.topic_reader import last_by_key
@@ -66,7 +66,9 @@ def list_devices(
         print_json([_as_dict(seen) for seen in chosen])
         return
     empty = "no device like that" if found else "no devices yet"
-    _show(chosen, here, now_s, worker=_worker(settings.data), empty=empty)
+    _show(chosen, here, clocks.now_ms(now_ms) / 1000, worker=_worker(settings.data), empty=empty)
+    if chosen:
+        print_simulated(clocks.speed)
 
 
 def _show(

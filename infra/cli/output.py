@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Console
+from rich.text import Text
 
 from infra.tables import HouseTable
 
@@ -53,3 +54,10 @@ def show(rows: HouseTable, empty: str) -> None:
         out.print(empty)
         return
     out.print(rows, width=out.width if out.is_terminal else max(out.width, rows.whole_width))
+
+
+def print_simulated(speed: float | None) -> None:
+    """Say that times are those of a simulated clock, where its ``speed`` is given."""
+    if speed is not None:
+        told = f"The bridges' clock is simulated, {speed:g} times as fast: times and ages are its."
+        console().print(Text(told, style="yellow"))

@@ -76,8 +76,20 @@ async def test_a_partition_is_live_by_its_newest_word_however_much_lies_behind_i
     assert [number for number, is_live in live(clocks, now_ms).items() if is_live] == [0, 1, 4]
 
 
+async def test_what_a_simulated_clock_shows_now_follows_from_the_newest_word(
+    log_servers: KafkaConnection, producer: AIOKafkaProducer
+) -> None:
+    now_ms = time.time_ns() // 1_000_000 + 40 * MINUTE_MS
+    await say(producer, 0, 400 * MINUTE_MS, now_ms - 2_000, speed=60.0)
+    await say(producer, 1, 401 * MINUTE_MS, now_ms - 1_000, speed=60.0)
+    clocks = await worker_clocks(log_servers, now_ms)
+    assert clocks.speed == 60.0
+    assert clocks.now_ms(now_ms) == 402 * MINUTE_MS
+
+
 async def test_without_a_word_nothing_is_live(log_servers: KafkaConnection) -> None:
     now_ms = time.time_ns() // 1_000_000 + 50 * MINUTE_MS
     clocks = await worker_clocks(log_servers, now_ms)
-    assert clocks == (0, {})
+    assert clocks == WorkerClocks(0, {})
+    assert clocks.now_ms(now_ms) == now_ms
     assert not any(live(clocks, now_ms).values())

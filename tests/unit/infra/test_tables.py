@@ -15,7 +15,7 @@ from infra.cli.look_processes import Shown, _show
 from infra.dlq.filters import Filter
 from infra.dlq.letters import Letter, Ref, letter_of
 from infra.tables import HouseTable
-from infra.worker_clocks import WorkerClocks
+from infra.worker_clocks import SimulatedClock, WorkerClocks
 from ingest.persons import PersonKey
 from schemas.deadletters import HEADER_SEALED
 from schemas.records import Alert, DeviceRecord, encode
@@ -159,7 +159,11 @@ def test_alerts_say_apart_how_long_they_fire_and_when_it_began(
     async def stored(*_: object) -> dict[bytes, bytes]:
         return {b"1": encode(alert)}
 
+    async def said(*_: object) -> WorkerClocks:
+        return WorkerClocks(0, {})
+
     monkeypatch.setattr(look_alerts, "last_by_key", stored)
+    monkeypatch.setattr(look_alerts, "worker_clocks", said)
     out = terminal(monkeypatch, 140)
     wanted = look_alerts.Wanted(firing=True)
     look_alerts.list_alerts(wanted, data=None, as_json=False, now_s=83)
@@ -168,6 +172,39 @@ def test_alerts_say_apart_how_long_they_fire_and_when_it_began(
     assert "began" in head
     assert "40 s  00:00:03" in row
     assert "figures do not move on" in " ".join(out.getvalue().split())
+
+
+def test_ages_on_a_simulated_clock_are_its_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alert = Alert(
+        id="a", rule="ozone-high", severity="critical", site="stop-1", kind="ionizer",
+        device="i-1", state="firing", value=104.0, summary="Ozone 104 for 22s", at=7_200_000,
+        ordinal=1, started=7_100_000, fired=True,
+    )  # fmt: skip
+    device = DeviceRecord(
+        site="stop-1", kind="ionizer", device="i-1", state="online", since=0, heard=7_290_000
+    )
+
+    async def alerts(*_: object) -> dict[bytes, bytes]:
+        return {b"1": encode(alert)}
+
+    async def devices(*_: object) -> dict[bytes, bytes]:
+        return {b"1": encode(device)}
+
+    async def said(*_: object) -> WorkerClocks:
+        return WorkerClocks(1, {0: 81_000}, SimulatedClock(7_200_000, 81_000, 60.0))
+
+    for module, stored in ((look_alerts, alerts), (look_devices, devices)):
+        monkeypatch.setattr(module, "last_by_key", stored)
+        monkeypatch.setattr(module, "worker_clocks", said)
+    out = terminal(monkeypatch, 140)
+    look_alerts.list_alerts(look_alerts.Wanted(), data=None, as_json=False, now_s=83)
+    look_devices.list_devices(None, None, data=None, as_json=False, now_s=83)
+    text = out.getvalue()
+    assert "  2 min  " in text
+    assert "30 s ago" in text
+    assert text.count("simulated, 60 times as fast") == 2
 
 
 def test_a_sealed_letter_is_as_large_as_what_came_in_and_new() -> None:

@@ -38,7 +38,7 @@ def _range_ms() -> tuple[int, int]:
 
 
 def _eventful_seed(begin_ms: int) -> int:
-    """A city in which a stop is not safe and another device falls silent in these days."""
+    """A city in which a stop is not safe, one's clock is not set and a device falls silent."""
     days = [local_day(begin_ms) + day for day in range(DAYS)]
     for seed in count(1):
         devices = build_town(SETTINGS.model_copy(update={"seed": seed}), 1)
@@ -49,6 +49,14 @@ def _eventful_seed(begin_ms: int) -> int:
             if device.kind == "ionizer"
             for spell in talker.sampler._dips.of_day(day)
         ]
+        unset_clocks = [
+            spell
+            for place, (device, _) in enumerate(devices)
+            for day in days
+            if device.kind == "ionizer"
+            for spell in Troubles(seed, device, place)._wrong.of_day(day)
+            if Troubles(seed, device, place).clock_off_ms(spell.begins_ms) < 0
+        ]
         silences = [
             spell
             for place, (device, _) in enumerate(devices)
@@ -56,7 +64,7 @@ def _eventful_seed(begin_ms: int) -> int:
             if device.kind in {"speaker", "thermometer"}
             for spell in Troubles(seed, device, place)._silence.of_day(day)
         ]
-        if dips and silences:
+        if dips and silences and unset_clocks:
             return seed
     raise AssertionError
 

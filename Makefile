@@ -10,7 +10,7 @@ PACKAGES := schemas ingest streams sinks dashboards infra
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-setup: ## .venv with qala in it, Mosquitto, Kafka, InfluxDB: installs what is missing
+setup: ## installs what is missing: packages, Mosquitto, Kafka, InfluxDB
 	@bash infra/setup.sh
 
 run: setup ## the whole stack with simulated devices; Ctrl-C stops it
@@ -25,7 +25,7 @@ test: setup ## all tests, those on real servers included
 	$(PYTEST)
 
 # 2.x is what users with containers get; with it missing nothing is skipped, it is built.
-test-influxdb2: setup ## every sink, query and board test on InfluxDB 2 (builds it once)
+test-influxdb2: setup ## sinks, queries and boards on InfluxDB 2 (builds it once)
 	influxd=$$(bash infra/native/influxd2.sh) && \
 	QALA_TEST_INFLUXD2=$$influxd $(PYTEST) -m influxdb2
 
@@ -47,11 +47,11 @@ check-grafana: setup ## boards against Grafana's published types (needs Node.js)
 check-deploy: setup ## compose.yaml and the systemd units by their own tools
 	bash infra/deploy/check.sh
 
-bench: setup ## what a reading costs in Qala and in three peers, side by side (ten minutes)
+bench: setup ## what a reading costs, beside three peers (ten minutes)
 	@$(BIN)/python -m tests.bench
 
 # An input that breaks something is kept in .fuzz/findings, and how to see it again is printed.
-fuzz: setup ## properties in depth, then SECONDS=60 of random input guided by coverage
+fuzz: setup ## properties in depth, then SECONDS=60 of random input
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-fuzz.lock
 	$(PYTEST) -m "hypothesis and not integration" --hypothesis-profile=deep --timeout=900
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
@@ -62,17 +62,17 @@ RATE = 2000
 PARALLEL = 1
 CHAOS := $(BIN)/python -m tests.chaos --seed $(SEED) --seeds $(SEEDS) --rate $(RATE)
 
-chaos: setup ## kills, stops and restarts under load, then all compared (SECONDS, SEED, SEEDS, RATE, PARALLEL)
+chaos: setup ## kills under load; SECONDS, SEED, SEEDS, RATE, PARALLEL
 	@$(CHAOS) --seconds $(or $(SECONDS),180) --parallel $(PARALLEL)
 
-chaos-mosquitto: setup ## what the MQTT broker loses when it is killed (SEED, SEEDS, RATE)
+chaos-mosquitto: setup ## what a killed MQTT broker loses; SEED, SEEDS, RATE
 	@$(CHAOS) --mosquitto
 
 format: setup ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: setup ## choose the newest versions for requirements.lock (hashes, no addresses)
+lock: setup ## choose the newest versions for requirements.lock
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
 	$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
@@ -85,6 +85,6 @@ lock: setup ## choose the newest versions for requirements.lock (hashes, no addr
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 	  --constraint requirements.lock --output-file infra/deploy/$${part%%:*}.lock $${part##*:} || exit 1; done
 
-clean: ## removes what tools left behind; keeps .venv, data and the native servers
+clean: ## removes what tools left; keeps .venv, data and servers
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz dist
 	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -70,6 +70,10 @@ class HouseTable:
             widths[self._wraps] = min(widths[self._wraps], _WIDE_WRAPPED)
         return _total(widths.values())
 
+    def shown(self, width: int) -> frozenset[str]:
+        """The names of the columns that have room in ``width``, and are not left out as empty."""
+        return frozenset(self._fitted(width)[0])
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The table in the width there is, and below it what was left out."""
         del console

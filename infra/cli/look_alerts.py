@@ -22,6 +22,7 @@ from schemas.records import Alert, decode_alert
 from schemas.topics import ALERTS
 
 _SHOWN: Final = 50
+_BEGAN: Final = "began: when its condition did, UTC (a chat message's `since`); "
 _STATES: Final = {
     "firing": ("●", "bold red"),
     "pending": ("◐", "yellow"),
@@ -76,14 +77,13 @@ def list_alerts(wanted: Wanted, *, data: Path | None, as_json: bool, now_s: floa
     )  # fmt: skip
     for alert in shown:
         made.add_row(*_row(alert, clocks.now_ms(now_ms) / 1000))
-    show(made, "no alert fires" if wanted.firing else "no alerts")
+    columns = show(made, "no alert fires" if wanted.firing else "no alerts")
     if shown:
         rest = len(found) - len(shown)
         more = f"and {count_words(rest)} more (--limit); " if rest else ""
         told = (
-            "began: when its condition did, UTC (a chat message's `since`); what: as it was told "
-            "with its last change of state, its figures do not move on. `qala ps` says whether "
-            "the worker runs"
+            f"{_BEGAN if 'began' in columns else ''}what: as it was told with its last change of "
+            "state, its figures do not move on. `qala ps` says whether the worker runs"
         )
         console().print(Text(f"\n{more}{told}", style="dim"))
         print_simulated(clocks.speed)

@@ -26,6 +26,7 @@ _UNKNOWN: Final = (
     "unknown: for 10 s no worker has told that it is with the log's clock, or no bridge ticks, or "
     "this machine's clock is off."
 )
+_EVERY: Final = "every: its usual interval, at least 10 s. "
 
 
 class Seen(NamedTuple):
@@ -83,7 +84,7 @@ def _show(
     )  # fmt: skip
     for seen in chosen:
         made.add_row(*_row(seen, now_s))
-    show(made, empty)
+    columns = show(made, empty)
     if any(seen.state == "unknown" for seen in found):
         console().print(Text(f"\n{_UNKNOWN} `qala doctor` says which", style="yellow"))
     told_ms = [seen.device.at for seen in found if seen.device.at is not None]
@@ -91,8 +92,8 @@ def _show(
         age = age_words(now_s - max(told_ms) / 1000)
         told = (
             "as told by the worker: states at once, figures of devices that send once a minute of "
-            f"its clock, of the others once an hour; the newest of it {age} ago. every: its usual "
-            f"interval, at least 10 s. {worker}"
+            f"its clock, of the others once an hour; the newest of it {age} ago. "
+            f"{_EVERY if 'every' in columns else ''}{worker}"
         )
         console().print(Text(f"\n{told}", style="dim"))
 

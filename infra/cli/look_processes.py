@@ -33,13 +33,15 @@ _UNWATCHED: Final = (
     "nothing watches these processes, as their `qala up` was killed: run `qala up`, which stops "
     "them and starts everything anew, or `qala servers down`"
 )
-_READING: Final = (
-    "taken in since the start: readings with statuses and replies; rows and messages with Qala's "
-    "own. rejected: input that became dead letters, for which the stage is not to blame "
-    "(`qala dlq list`). failures: what had to be tried again. for: how long it has been in this "
-    "state (one started by hand: since its start). lag: what it still has to deal with (workers "
-    "and sinks: in records of Kafka)"
-)
+_READING: Final = {
+    "taken in": "since the start: readings with statuses and replies; rows and messages with "
+    "Qala's own",
+    "rejected": "input that became dead letters, for which the stage is not to blame "
+    "(`qala dlq list`)",
+    "failures": "what had to be tried again",
+    "for": "how long it has been in this state (one started by hand: since its start)",
+    "lag": "what it still has to deal with (workers and sinks: in records of Kafka)",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +80,14 @@ def _show(found: Sequence[Shown], data: Path) -> None:
     now = time.time()
     for process in found:
         made.add_row(*_row(process, now))
-    show(made, f"nothing runs on {data}; start everything with `qala up`")
+    columns = show(made, f"nothing runs on {data}; start everything with `qala up`")
     for process in found:
         if process.reason is not None:
             said = Text.assemble("\n", state_text(process.state), f" {process.name}: ")
             console().print(said + Text(process.reason))
     if any(base_name(process.name) in KEY_FIGURES for process in found):
-        console().print(Text(f"\n{_READING}", style="dim"))
+        told = ". ".join(f"{name}: {what}" for name, what in _READING.items() if name in columns)
+        console().print(Text(f"\n{told}", style="dim"))
 
 
 async def gather(folder: Path) -> list[Shown]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,8 +18,14 @@ _PLAIN_WIDTH: Final = 120
 
 
 def console() -> Console:
-    """Standard output; wide enough for our tables where it is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
+    """Standard output; wide enough for our tables where nothing says how wide it is."""
+    known = sys.stdout.isatty() or _width_is_set()
+    return Console(width=None if known else _PLAIN_WIDTH, highlight=False)
+
+
+def _width_is_set() -> bool:
+    """Whether COLUMNS says how wide the output is to be; rich's console goes by it."""
+    return os.environ.get("COLUMNS", "").isdecimal()
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
@@ -44,16 +51,24 @@ def table(
     return HouseTable(columns, right=right, cut=cut, drop=drop, wraps=wraps)
 
 
-def show(rows: HouseTable, empty: str) -> None:
+def show(rows: HouseTable, empty: str) -> frozenset[str]:
     """Print a table, or the sentence ``empty`` where it has no rows.
 
-    Where it goes into a file or to a program, it is as wide as it must be to leave nothing out.
+    Where it goes into a file or to a program, and COLUMNS is not set, it is as wide as it must be
+    to leave nothing out.
+
+    Returns:
+        The names of the columns that are shown.
     """
     out = console()
     if not rows.row_count:
         out.print(empty)
-        return
-    out.print(rows, width=out.width if out.is_terminal else max(out.width, rows.whole_width))
+        return frozenset()
+    fixed = out.is_terminal or _width_is_set()
+    width = out.width if fixed else max(out.width, rows.whole_width)
+    out.print(rows, width=width)
+    return rows.shown(width)
+
 
 
 def print_simulated(speed: float | None) -> None:

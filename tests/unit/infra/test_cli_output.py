@@ -51,6 +51,26 @@ def test_rules_check_says_what_is_wrong_and_fails(capsys: pytest.CaptureFixture[
     assert run(["rules", "check"]) == 0
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_columns_says_how_wide_a_table_is_also_where_it_is_piped(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert run(["rules", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert columns - 25 < max(map(len, lines)) <= columns
+
+
+def test_without_columns_a_pipe_is_given_whole_tables(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    assert run(["rules", "list"]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) > 80
+    assert "not shown" not in out
+
+
 def test_the_shipped_rules_are_listed_in_100_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["rules", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -99,3 +99,12 @@ def test_lock_names_no_address_and_hashes_every_package():
     assert not re.search(r"://|--index|--find-links|file:|^-e|^/", _lock(), flags=re.MULTILINE)
     for entry in re.split(r"\n(?=[a-z])", _lock().strip()):
         assert "--hash=sha256:" in entry, entry.splitlines()[0]
+
+
+def test_the_list_of_what_make_does_fits_80_columns() -> None:
+    made = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [line for line in made.stdout.splitlines() if len(line) > 80] == []
+    assert "chaos" in made.stdout

@@ -115,7 +115,8 @@ def test_ps_keeps_pids_and_lags_at_every_width(
     for whole in ("16179", "98 765", "43"):
         assert whole in row
     assert ("12 345 678 rows" in row) == ("taken in" in text.splitlines()[0])
-    assert "dead letters" in text
+    assert "rejected: input that became dead letters" in " ".join(text.split())
+    assert ("failures: " in " ".join(text.split())) == ("failures" in text.splitlines()[0])
     assert max(map(len, text.splitlines())) <= width
 
 
@@ -145,6 +146,7 @@ def test_devices_keep_their_note_at_every_width(
     assert "send once a minute of its clock, of the others once an hour" in text
     assert "newest of it 4 min 31 s ago" in text
     assert "No worker runs on .qala" in text
+    assert ("every: " in text) == ("every" in out.getvalue().splitlines()[0])
 
 
 def test_alerts_say_apart_how_long_they_fire_and_when_it_began(
@@ -172,6 +174,11 @@ def test_alerts_say_apart_how_long_they_fire_and_when_it_began(
     assert "began" in head
     assert "40 s  00:00:03" in row
     assert "figures do not move on" in " ".join(out.getvalue().split())
+    assert "began: when" in out.getvalue()
+    narrow = terminal(monkeypatch, 70)
+    look_alerts.list_alerts(wanted, data=None, as_json=False, now_s=83)
+    assert "began" in narrow.getvalue().split("not shown")[1].split(";")[0]
+    assert "began: when" not in narrow.getvalue()
 
 
 def test_ages_on_a_simulated_clock_are_its_and_that_is_said(

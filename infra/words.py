@@ -58,6 +58,11 @@ def count_words(value: float) -> str:
     return f"{value:,.0f}".replace(",", " ")
 
 
+def counted(number: float, noun: str) -> str:
+    """A count of things: ``1 letter``, ``12 345 letters``."""
+    return f"{count_words(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def bytes_words(size: float) -> str:
     """``812 B``, ``64 kB``, ``12 MB``, ``1.4 GB``."""
     for unit in ("B", "kB", "MB"):

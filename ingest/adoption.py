@@ -62,13 +62,13 @@ async def run_adoption(
     except SessionTakenOverError as exc:
         raise AdoptionError(
             f"bridge '{settings.id}' has come back, or another adoption has begun, and has what "
-            f"still waited; {adopter.drained} messages were drained before"
+            f"still waited; messages drained before: {adopter.drained}"
         ) from exc
     finally:
         registry.unregister(counts)
     if not adopter.emptied:
         raise AdoptionError(
-            f"stopped after {adopter.drained} messages; what still waits for bridge "
+            f"stopped; messages drained: {adopter.drained}. What still waits for bridge "
             f"'{settings.id}' stays at the broker: adopt it again"
         )
     return adopter.drained
@@ -108,7 +108,10 @@ class _Adopter(Bridge):
     def _no_session(self) -> str:
         name = f"bridge '{self.settings.id}'"
         if self.drained:
-            return f"the broker has lost the session of {name} after {self.drained} messages"
+            return (
+                f"the broker has lost the session of {name}; messages drained before: "
+                f"{self.drained}"
+            )
         return (
             f"the broker {self.mqtt} has no session of {name}: nothing waits there, and it has no "
             "share; see `qala doctor` for the ids of absent bridges"

@@ -29,6 +29,7 @@ from infra.dlq.replay import (
 )
 from infra.dlq.topic import open_letters
 from infra.settings import Settings
+from infra.words import counted
 from ingest.persons import PersonKey
 
 _STYLES: Final = {
@@ -67,15 +68,15 @@ def export_letters(
     if as_json:
         print_safe_json({"file": str(out), **counts})
         return
-    told = f"{_letters(counts['letters'])} into {out}"
+    told = f"{counted(counts['letters'], 'letter')} into {out}"
     if counts["sealed"]:
         why = "sealed with another key" if unseal else "sealed; --open opens them"
         told += f", {counts['sealed']} of them {why}"
     console().print(Text(safe(told)))
     if counts["opened"]:
         sys.stderr.write(
-            f"qala: {out} may hold personal data ({_letters(counts['opened'])} opened); only you "
-            "can read it, and it should be deleted when it is replayed\n"
+            f"qala: {out} may hold personal data ({counted(counts['opened'], 'letter')} opened); "
+            "only you can read it, and it should be deleted when it is replayed\n"
         )
 
 
@@ -134,10 +135,10 @@ def replay_letters(
         _print(results, counts, dry_run=dry_run)
     bad = counts[REFUSED] + counts[IMPOSSIBLE]
     if bad:
-        would = "would not be replayed" if dry_run else "were not replayed"
+        were = "would not be" if dry_run else ("was not" if bad == 1 else "were not")
         raise NotReplayedError(
-            f"{bad} of {_letters(len(results))} {would}; mend them in a file of `qala dlq export`, "
-            "and give that to `qala dlq replay --from`"
+            f"{bad} of {counted(len(results), 'letter')} {were} replayed; mend what is listed in a "
+            "file of `qala dlq export`, and give that to `qala dlq replay --from`"
         )
 
 
@@ -173,10 +174,6 @@ def _print(results: list[Result], counts: dict[str, int], *, dry_run: bool) -> N
     if counts[UNCHANGED]:
         words.append("--all sends the unchanged ones, too")
     out.print(Text(("dry run, nothing was written: " if dry_run else "") + ", ".join(words)))
-
-
-def _letters(count: int) -> str:
-    return f"{count} letter" + ("" if count == 1 else "s")
 
 
 def _accepted(result: Result) -> str:

@@ -107,9 +107,11 @@ def bridge(
         identity=chosen.id,
     )
     if drained is not None:
+        from infra.words import counted
+
         typer.echo(
-            f"bridge {chosen.id} is adopted: {drained} messages that waited for it are in Kafka, "
-            "and the broker keeps nothing for it any more"
+            f"bridge {chosen.id} is adopted: {counted(drained, 'message')} that waited for it came "
+            "into Kafka, and the broker keeps nothing for it any more"
         )
 
 

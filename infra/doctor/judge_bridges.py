@@ -13,7 +13,7 @@ from typing import Final
 from infra.doctor.ask_mqtt import RETAINED, STORED, BrokerSeen
 from infra.doctor.finding import Away, Finding, Findings
 from infra.doctor.watch_log import RECENT_MS, LogWatched
-from infra.words import count_words
+from infra.words import count_words, counted
 from ingest.settings import CLIENT_PREFIX
 
 MANY_WAITING: Final = 1000
@@ -49,7 +49,7 @@ def _absent(found: Findings, broker: BrokerSeen, absent: set[str], heard: set[st
     queue = (
         "how many messages wait can't be seen"
         if waiting is None
-        else f"about {count_words(waiting)} messages wait at the broker for absent sessions"
+        else f"waiting at the broker for absent sessions: about {counted(waiting, 'message')}"
     )
     shares = (
         f"; while its claim stands, bridge {min(heard)}, which else would be alone, shares: a "
@@ -103,7 +103,7 @@ def _waiting(found: Findings, broker: BrokerSeen, *, away: bool) -> None:
     elif not waiting:
         found.ok("queue", "no message waits at the broker")
     else:
-        found.ok("queue", f"about {count_words(waiting)} messages are at the broker")
+        found.ok("queue", f"at the broker: about {counted(waiting, 'message')}")
 
 
 def absent_bridges(broker: BrokerSeen, log: LogWatched) -> set[str]:

@@ -9,7 +9,7 @@ from infra.doctor.finding import Away, Finding, Findings
 from infra.doctor.judge_rights import NAME_USER, grant, judge_rights
 from infra.doctor.judge_topics import judge_topics
 from infra.doctor.kafka_rights import tells_rights
-from infra.words import count_words
+from infra.words import counted
 
 FAR_BEHIND: Final = 10_000
 """Records of lag from which a group is said to be behind."""
@@ -114,7 +114,7 @@ def _broker(found: Findings, seen: KafkaSeen) -> None:
 def _group(found: Findings, group: GroupSeen, user: str | None) -> None:
     check = f"group {group.name}"
     stage = f"`{_command(group.name)}`"
-    waiting = "" if not group.lag else f"; {count_words(group.lag)} records wait"
+    waiting = "" if not group.lag else f"; waiting: {counted(group.lag, 'record')}"
     if group.refused and not group.forbidden:
         said = f"Kafka can't tell now ({group.refused})"
         found.unknown(check, said, "look again in some seconds")
@@ -135,24 +135,21 @@ def _group(found: Findings, group: GroupSeen, user: str | None) -> None:
     elif group.state != "Stable":
         found.warning(
             check,
-            f"{group.members} members are being given their partitions ({group.state})",
+            f"{counted(group.members, 'member')}; partitions are being given out ({group.state})",
             "look again in some seconds; where it stays so, a member comes and goes: see its log",
         )
     elif (group.lag or 0) > FAR_BEHIND:
         found.warning(
             check,
-            f"{count_words(group.lag or 0)} records behind",
+            f"{counted(group.lag or 0, 'record')} behind",
             f"see what it waits for with `qala ps`; where it is busy, start a further {stage}",
         )
     else:
         found.ok(
             check,
-            f"{_members(group.members)}, {count_words(group.lag or 0)} records not committed yet",
+            f"{counted(group.members, 'member')}, {counted(group.lag or 0, 'record')} not "
+            "committed yet",
         )
-
-
-def _members(number: int) -> str:
-    return "1 member" if number == 1 else f"{number} members"
 
 
 def _command(group: str) -> str:

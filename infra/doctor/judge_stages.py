@@ -7,6 +7,7 @@ from typing import Final
 
 from infra.doctor.ask_stages import StageSeen, StagesSeen
 from infra.doctor.finding import Finding, Findings
+from infra.words import counted
 
 _OFTEN: Final = 2
 """Restarts up to which an ended stage may have had bad luck."""
@@ -87,8 +88,8 @@ def _ended(found: Findings, stage: StageSeen) -> None:
     elif keeper.restarts > _OFTEN:
         found.problem(
             stage.name,
-            f"`qala up` has started it {keeper.restarts} times again; it ended last with: "
-            f"{stage.ended or keeper.reason or 'no word'}",
+            f"`qala up` has started it {counted(keeper.restarts, 'time')} again; it ended last "
+            f"with: {stage.ended or keeper.reason or 'no word'}",
             f"mend that, and see {stage.log}; it is started again all the time",
         )
     else:

@@ -9,6 +9,7 @@ from infra.doctor.ask_kafka import KafkaSeen, TopicSeen
 from infra.doctor.finding import Findings
 from infra.doctor.judge_rights import unseen_topics
 from infra.provision import topic_configs
+from infra.words import counted
 from schemas.topics import ALL_TOPICS, STATE, TELEMETRY
 
 _GRAVE: Final = frozenset(
@@ -78,8 +79,8 @@ def _copies(found: Findings, topic: TopicSeen) -> None:
     if topic.leaderless:
         found.problem(
             "copies",
-            f"{topic.leaderless} partitions of {topic.name} have no leader: nothing can be "
-            "written there or read",
+            f"without a leader: {counted(topic.leaderless, 'partition')} of {topic.name}; nothing "
+            "can be written there or read",
             "start the brokers that hold them, and see their logs",
         )
     elif topic.alive_copies < needed:
@@ -94,7 +95,8 @@ def _copies(found: Findings, topic: TopicSeen) -> None:
     elif topic.thin:
         found.warning(
             "copies",
-            f"{topic.thin} partitions of {topic.name} have fewer copies in step than they should",
+            f"with fewer copies in step than it should have: {counted(topic.thin, 'partition')} of "
+            f"{topic.name}",
             "see which broker is down or slow",
         )
 

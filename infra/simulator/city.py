@@ -14,6 +14,7 @@ from infra.simulator.faults import malformed, malformed_element, quirk, wrong_ts
 from infra.simulator.message import Meant, Outgoing
 from infra.simulator.seeds import seeded
 from infra.simulator.settings import SimulatorSettings
+from infra.words import counted
 from schemas.readings import MAX_ARRAY
 
 _OLDEST_MS: Final = 6 * 3_600_000
@@ -219,8 +220,9 @@ def describe(settings: SimulatorSettings) -> str:
     else:
         pace = f"{settings.rate:g} readings/s" if settings.rate else "full speed"
     return (
-        f"simulated city of {settings.devices} devices on {min(settings.sites, settings.devices)} "
-        f"sites, {pace}, seed {settings.seed}, {_fault_words(settings)}"
+        f"simulated city of {counted(settings.devices, 'device')} on "
+        f"{counted(min(settings.sites, settings.devices), 'site')}, {pace}, "
+        f"seed {settings.seed}, {_fault_words(settings)}"
     )
 
 

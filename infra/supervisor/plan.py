@@ -19,6 +19,7 @@ from infra.supervisor.identity import Identity
 from infra.supervisor.ownership import living_bridge
 from infra.supervisor.records import log_file, read_probe, run_folder
 from infra.supervisor.spec import Check, Rival, Spec
+from infra.words import counted
 
 STOP_ORDER: Final = (
     frozenset({"simulator"}),
@@ -47,7 +48,7 @@ class City:
     def __str__(self) -> str:
         """In words, for whoever starts it."""
         pace = "each at its own pace" if self.rate is None else f"{self.rate:g} readings/s"
-        return f"a simulated city of {self.devices} devices, {pace}"
+        return f"a simulated city of {counted(self.devices, 'device')}, {pace}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

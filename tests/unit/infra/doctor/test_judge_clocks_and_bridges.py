@@ -115,7 +115,7 @@ def test_a_claim_without_ticks_is_a_bridge_away_with_its_queue():
     )
     (found,) = bridges(broker)
     assert (found.check, found.state) == ("bridge north", "problem")
-    assert "about 1 500 messages wait" in found.what
+    assert "about 1 500 messages" in found.what
     assert "`qala bridge --id north`" in str(found.mend)
     assert "`qala bridge --adopt north`" in str(found.mend)
 

@@ -195,7 +195,7 @@ def test_stages_need_what_the_shipped_access_list_allows():
 
 
 def test_too_few_copies_are_told():
-    assert "no leader" in only(seen(topic(ALERTS, leaderless=1))).what
+    assert "without a leader: 1 partition of" in only(seen(topic(ALERTS, leaderless=1))).what
     strict = topic(ALERTS, copies=1, alive_copies=1)
     configs = {**(strict.configs or {}), "min.insync.replicas": "2"}
     never = only(seen(replace(strict, configs=configs)))
@@ -258,13 +258,14 @@ async def test_a_broker_of_long_ago_is_told_and_not_asked_what_it_does_not_know(
 @pytest.mark.parametrize(
     "group, state, words",
     [
-        (GroupSeen(name="qala-streams", state="Empty", lag=70), "problem", "70 records wait"),
+        (GroupSeen(name="qala-streams", state="Empty", lag=70), "problem", "waiting: 70 records"),
+        (GroupSeen(name="qala-streams", state="Empty", lag=1), "problem", "waiting: 1 record"),
         (GroupSeen(name="qala-streams", state="Dead"), "warning", "never read"),
         (GroupSeen(name="qala-streams", state="Empty"), "warning", "never read"),
         (
             GroupSeen(name="qala-streams", state="PreparingRebalance", members=2, lag=0),
             "warning",
-            "2 members are being given",
+            "2 members; partitions are being given out",
         ),
         (
             GroupSeen(name="qala-streams", state="Stable", members=1, lag=50_000),

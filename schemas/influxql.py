@@ -20,6 +20,8 @@ FIRST_REFUSAL: Final = 400
 """The least HTTP status that refuses."""
 _WORDS: Final = frozenset({"results", "error", "message"})
 """One of these is in whatever InfluxDB answers."""
+_NO_DATABASE: Final = ("database not found", "default retention policy not set for: ")
+"""How 1.8 and 2.x refuse to read of a database that they don't have."""
 
 
 class Series(NamedTuple):
@@ -100,6 +102,16 @@ async def ask_influxql(
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         raise influx_error(influx, exc) from exc
     return read_answer(influx, status, body)
+
+
+def no_database(influx: InfluxConnection, refusal: str) -> str:
+    """What to do where a ``refusal`` means that there is no such database; empty for any other."""
+    if not refusal.startswith(_NO_DATABASE):
+        return ""
+    return (
+        f"there is no database '{influx.database}' at {influx}; check QALA_INFLUX_DATABASE, or run "
+        "`qala provision`"
+    )
 
 
 def influx_error(influx: InfluxConnection, error: BaseException) -> ServerAccessError:

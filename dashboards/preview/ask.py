@@ -11,7 +11,7 @@ import aiohttp
 from dashboards.preview.errors import AskError
 from schemas.connections import InfluxConnection
 from schemas.errors import ServerAccessError
-from schemas.influxql import Series, ask_influxql, influx_session, knock
+from schemas.influxql import Series, ask_influxql, influx_session, knock, no_database
 
 _AT_ONCE: Final = 4
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60, sock_connect=5)
@@ -61,6 +61,8 @@ class Asker:
         except ServerAccessError as exc:
             raise AskError(str(exc)) from exc
         if answer.refusal:
+            if mend := no_database(self._influx, answer.refusal):
+                raise AskError(mend)
             raise AskError(f"InfluxDB refuses the query `{question}`: {answer.refusal}")
         return answer.series
 

@@ -14,7 +14,7 @@ from dashboards.draw.page import page as whole_page
 from dashboards.influxql import ALL
 from dashboards.model import Board, Liveness, Signal
 from dashboards.preview.ask import Asker
-from dashboards.preview.errors import NoSuchBoardError, PreviewError
+from dashboards.preview.errors import NoPageError, NoSuchBoardError, PreviewError
 from dashboards.preview.frame import Simulated, frame_of
 from dashboards.preview.pages import Map, Page, single
 from dashboards.preview.render import panels_of
@@ -25,6 +25,7 @@ from dashboards.signals.simulated import simulated as marker
 from schemas.influxql import Series
 
 _MARKED_S: Final = 3700
+_NAMED: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ async def preview(
 
     Raises:
         AskError: InfluxDB can't be reached, or refuses a query.
+        NoPageError: no site is like the one that is wished for, or nothing has a page.
         NoSuchBoardError: a board is wished for that there isn't.
         PreviewError: ``out`` can't be written.
     """
@@ -140,18 +142,38 @@ async def _pages(asker: Asker, boards: Sequence[Board], wish: Wish) -> list[Page
             ]
         most = wish.devices if "device" in single(board) else len(found)
         pages += [Page(board=board, chosen=chosen) for chosen in found[:most]]
+    if not pages:
+        raise NoPageError(
+            "nothing to draw: InfluxDB holds the state of no device yet, or --devices is 0"
+        )
     return pages
 
 
 async def _values(
     asker: Asker, board: Board, wish: Wish, name: str, chosen: Mapping[str, str]
 ) -> list[str]:
-    """The values that a variable may have where others are chosen already."""
+    """The values that a variable may have where others are chosen already.
+
+    Raises:
+        NoPageError: no site is like the one that is wished for.
+    """
     variable = next(known for known in board.variables if known.name == name)
     everything = {known.name: ALL for known in board.variables}
     answer = await asker.ask(_view(wish, everything | dict(chosen)).fill(variable.query))
-    values = {str(row[series.columns.index("value")]) for series in answer for row in series.rows}
-    return sorted(v for v in values if name != "site" or fnmatchcase(v, wish.site))
+    found = {str(row[series.columns.index("value")]) for series in answer for row in series.rows}
+    values = sorted(found)
+    if name != "site":
+        return values
+    matching = [value for value in values if fnmatchcase(value, wish.site)]
+    if values and not matching:
+        raise NoPageError(f"no site is like '{wish.site}'; there are {_some(values)}")
+    return matching
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of ``names``, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _write(file: Path, text: str) -> None:

@@ -15,5 +15,9 @@ class NoSuchBoardError(PreviewError):
     """A board was asked for that there isn't."""
 
 
+class NoPageError(PreviewError):
+    """No site is like the one that was asked for, or nothing at all has a page."""
+
+
 class UnmaskedError(PreviewError):
     """A signal was asked for as current that nothing can vouch for."""

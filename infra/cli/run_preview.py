@@ -22,7 +22,7 @@ def run_preview(out: Path, wish: Wish, *, data: Path | None, as_json: bool) -> N
     """Draw the boards into ``out`` and print which page shows what.
 
     Raises:
-        PreviewError: InfluxDB can't be asked, or ``out`` can't be written.
+        PreviewError: InfluxDB can't be asked, nothing has a page, or ``out`` can't be written.
         DashboardError: a rule file can't be read for its limits.
     """
     settings = load_settings(data=data)
@@ -39,8 +39,7 @@ def run_preview(out: Path, wish: Wish, *, data: Path | None, as_json: bool) -> N
         size = Text(bytes_words(page.file.stat().st_size), style="dim")
         made.add_row(str(page.file), size, page.title)
     show(made, "no page")
-    if written:
-        console().print(Text(f"\nopen {written[0].file} in a browser", style="dim"))
+    console().print(Text(f"\nopen {written[0].file} in a browser", style="dim"))
 
 
 async def _draw(settings: Settings, wish: Wish, out: Path) -> Sequence[Written]:

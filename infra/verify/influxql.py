@@ -17,6 +17,7 @@ from schemas.influxql import (
     influx_error,
     influx_session,
     knock,
+    no_database,
     read_answer,
     read_document,
     series_of,
@@ -65,9 +66,9 @@ class InfluxReader:
             async with self._session.post(f"{self._influx.url}/query", data=asked) as answer:
                 if answer.status >= FIRST_REFUSAL:
                     refused = read_answer(self._influx, answer.status, await answer.read())
-                    raise _refused(refused.refusal)
+                    raise _refused(self._influx, refused.refusal)
                 async for text in _documents(answer.content):
-                    for series in _series(read_document(self._influx, text)):
+                    for series in _series(self._influx, read_document(self._influx, text)):
                         yield series
         except ServerAccessError as exc:
             raise VerifyError(str(exc)) from exc
@@ -89,16 +90,17 @@ async def _documents(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         yield rest
 
 
-def _series(document: dict[str, Any]) -> list[Series]:
+def _series(influx: InfluxConnection, document: dict[str, Any]) -> list[Series]:
     error = document.get("error") or document.get("message")
     found: list[Series] = []
     for result in document.get("results", ()):
         error = error or result.get("error")
         found += series_of(result)
     if error:
-        raise _refused(error)
+        raise _refused(influx, error)
     return found
 
 
-def _refused(error: str) -> VerifyError:
-    return VerifyError(f"InfluxDB refuses a question of `qala verify`: {error}")
+def _refused(influx: InfluxConnection, error: str) -> VerifyError:
+    refused = f"InfluxDB refuses a question of `qala verify`: {error}"
+    return VerifyError(no_database(influx, error) or refused)

@@ -161,6 +161,27 @@ async def test_an_unknown_board_is_refused_with_the_names_of_those_that_are(draw
     assert len(done.stderr.splitlines()) == 1
 
 
+async def test_an_absent_database_is_one_line_that_says_what_to_do(drawn: Drawn) -> None:
+    done = preview(drawn._replace(environ=drawn.environ | {"QALA_INFLUX_DATABASE": "nothere"}))
+    assert done.returncode == 1
+    assert "there is no database 'nothere' at http://" in done.stderr
+    assert "check QALA_INFLUX_DATABASE, or run `qala provision`" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr) < 200
+
+
+async def test_a_site_without_a_page_is_an_error_that_names_it(drawn: Drawn) -> None:
+    done = preview(drawn, "--site", "none-*", "--board", "qala-site")
+    assert done.returncode == 1
+    assert "no site is like 'none-*'; there are " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    done = preview(drawn, "--site", "none-*", "--board", "qala-site", "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+    done = preview(drawn, "--devices", "0", "--board", "qala-device")
+    assert done.returncode == 1
+    assert "nothing to draw" in done.stderr
+
+
 async def test_an_absent_influxdb_is_one_line_that_says_what_to_do(drawn: Drawn) -> None:
     away = drawn._replace(environ=drawn.environ | {"QALA_INFLUX_URL": "http://127.0.0.1:9"})
     done = preview(away)

@@ -224,6 +224,13 @@ async def test_verify_sees_a_field_of_the_wrong_type(run, influx):
     assert report.wrong_types == ["audio.volume_pct is integer, not float"]
 
 
+async def test_an_absent_database_is_named_with_what_to_do(run, influx):
+    path, _ = run
+    nothere = influx.model_copy(update={"database": "nothere"})
+    with pytest.raises(VerifyError, match=r"there is no database 'nothere' at .*QALA_INFLUX_DATAB"):
+        await verify(path, nothere, None, settle_s=0.1)
+
+
 async def test_verify_sees_dead_letters_that_are_missing_or_too_many(run, influx, letters_kafka):
     path, twin = run
     first = twin.letters[0]

@@ -16,7 +16,7 @@ from tests.support.before_influxdb import answering
         (403, '{"detail":"Forbidden"}', "HTTP 403"),
         (502, "<html>Bad Gateway</html>", "HTTP 502"),
         (400, '{"error":"error parsing query"}', "error parsing query"),
-        (200, '{"results":[{"error":"database not found: qala"}]}', "database not found"),
+        (200, '{"results":[{"error":"database not found: qala"}]}', "there is no database"),
         (200, "{}", "does not speak InfluxQL"),
         (200, "<html>Welcome</html>", "does not speak InfluxQL"),
     ],

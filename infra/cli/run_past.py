@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -85,7 +87,7 @@ def run_past(
     if as_json:
         print_json(filled.as_dict())
     else:
-        _print(filled, chosen)
+        _print(filled, chosen, days)
 
 
 async def _filled(
@@ -103,14 +105,14 @@ async def _filled(
         days=days,
         end_ms=end_ms,
         influx=chosen.influx,
-        key=load_person_key(secret.get_secret_value() if secret else None, chosen.data),
+        key=lambda: load_person_key(secret.get_secret_value() if secret else None, chosen.data),
         rules=load_rules(chosen.rules or default_rules()),
         force=force,
         progress=told,
     )
 
 
-def _print(filled: Filled, chosen: Settings) -> None:
+def _print(filled: Filled, chosen: Settings, days: float) -> None:
     made = table("simulated past", "count", right=("count",))
     made.add_row("devices", count_words(len(filled.devices)))
     made.add_row("readings", count_words(filled.readings))
@@ -125,4 +127,13 @@ def _print(filled: Filled, chosen: Settings) -> None:
     )
     show(made, "nothing was written")
     # it has no current value ten seconds after its end, so a board is asked for that moment
-    console().print(f"its boards, as of its end: qala dashboards preview --now {filled.last}")
+    command = (
+        f"QALA_INFLUX_DATABASE={shlex.quote(chosen.influx.database)} qala dashboards preview "
+        f"--range {_range(days)} --now {filled.last}"
+    )
+    console().print(f"its boards, as of its end:\n{command}", soft_wrap=True)
+
+
+def _range(days: float) -> str:
+    """All of the past as a `--range`: in whole days, or in hours where it is shorter."""
+    return f"{ceil(days)}d" if days >= 1 else f"{ceil(days * 24)}h"

@@ -177,7 +177,7 @@ async def fill_again(influx: InfluxConnection, end_ms: int, *, force: bool) -> N
         days=0.05,
         end_ms=end_ms,
         influx=influx,
-        key=PersonKey("only-for-tests-0123456789abcdefgh"),
+        key=lambda: PersonKey("only-for-tests-0123456789abcdefgh"),
         rules=load_rules(default_rules()),
         force=force,
     )
@@ -186,6 +186,23 @@ async def fill_again(influx: InfluxConnection, end_ms: int, *, force: bool) -> N
 async def test_a_past_is_not_mixed_with_what_is_there_unless_forced(past):
     with pytest.raises(FillError, match=r"school-59.*--force"):
         await fill_again(past.influx, past.end_ms, force=False)
+
+
+async def test_a_refused_past_leaves_no_key(past, tmp_path):
+    code, _, err = await simulate(past.influx, tmp_path, past.end_ms, "--days", "0.05", *SMALL)
+    assert code == 1
+    assert "--force" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_end_of_a_past_tells_the_command_that_draws_it(past, tmp_path):
+    other = past.influx.model_copy(update={"database": "qala_past_told"})
+    words = ("--days", "0.05", "--devices", "2", "--sites", "1")
+    code, out, err = await simulate(other, tmp_path, past.end_ms, *words)
+    assert code == 0, err
+    command = out.splitlines()[-1]
+    begins = "QALA_INFLUX_DATABASE=qala_past_told qala dashboards preview --range 2h --now 20"
+    assert command.startswith(begins)
 
 
 async def test_the_same_past_again_changes_no_row(past):

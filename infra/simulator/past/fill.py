@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -54,7 +55,7 @@ async def fill(
     days: float,
     end_ms: int,
     influx: InfluxConnection,
-    key: PersonKey,
+    key: Callable[[], PersonKey],
     rules: RuleSet,
     force: bool = False,
     progress: Told | None = None,
@@ -62,11 +63,13 @@ async def fill(
     """Write the last ``days`` of a simulated city until ``end_ms`` into InfluxDB.
 
     The database is made where it is missing. The same settings and end give the same rows.
+    ``key`` gives the key for persons' ids when nothing speaks against the filling any more.
 
     Raises:
         FillError: ``end_ms`` lies ahead; or the database holds readings of these sites already
             (unless ``force``), is away for too long, or refuses rows.
         ProvisionError: the database can't be made.
+        PersonKeyError: the key can't be read or made.
         UnsupportedInfluxError: the server is older than InfluxDB 1.8, or not InfluxDB.
     """
     clock = RealClock()
@@ -82,7 +85,7 @@ async def fill(
     if not force:
         await _refuse_mixture(influx, settings)
     sink = InfluxSink(influx, timeout_s=InfluxSinkSettings().write_timeout_s)
-    history = History(settings, start_ms=start_ms, end_ms=end_ms, key=key, rules=rules)
+    history = History(settings, start_ms=start_ms, end_ms=end_ms, key=key(), rules=rules)
     writers = Writers(sink, clock)
     try:
         await writers.write(history, progress or (lambda _share: None))

@@ -178,6 +178,6 @@ async def test_a_past_that_ends_in_the_future_is_refused():
             days=1,
             end_ms=RealClock().now_us() // 1000 + 60_000,
             influx=InfluxConnection(url="http://127.0.0.1:9"),
-            key=KEY,
+            key=lambda: KEY,
             rules=load_rules(default_rules()),
         )

@@ -27,14 +27,14 @@ from infra.supervisor.records import (
     remembered_probes,
     run_folder,
 )
-from infra.words import age_words, bytes_words, count_words, state_text, utc_words
+from infra.words import age_words, bytes_words, count_words, counted, state_text, utc_words
 
 _UNWATCHED: Final = (
     "nothing watches these processes, as their `qala up` was killed: run `qala up`, which stops "
     "them and starts everything anew, or `qala servers down`"
 )
 _READING: Final = {
-    "taken in": "since the start: readings with statuses and replies; rows and messages with "
+    "taken in": "since the start; readings with statuses and replies, rows and messages with "
     "Qala's own",
     "rejected": "input that became dead letters, for which the stage is not to blame "
     "(`qala dlq list`)",
@@ -213,7 +213,7 @@ def _row(process: Shown, now: float) -> tuple[str | Text, ...]:
 
 def _taken_in(keys: KeyFigures | None, figures: Mapping[str, float]) -> Text:
     value = figures.get(keys.rate) if keys else None
-    return _dash(None if keys is None or value is None else f"{count_words(value)} {keys.unit}")
+    return _dash(None if keys is None or value is None else counted(value, keys.unit))
 
 
 def _count(value: float | None, alarm: str = "") -> Text:

@@ -9,10 +9,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class KeyFigures:
-    """Names of metrics, labels merged: a counter in ``unit``, a gauge, and two more counters.
+    """Names of metrics, labels merged: a counter, a gauge, and two more counters.
 
-    ``rejected`` counts dead letters, which are the input's fault; ``failures`` what a server did
-    not take, and was tried again.
+    ``unit`` is what the first one counts, in the singular. ``rejected`` counts dead letters, which
+    are the input's fault; ``failures`` what a server did not take, and was tried again.
     """
 
     rate: str
@@ -23,30 +23,30 @@ class KeyFigures:
 
 
 KEY_FIGURES: Final[dict[str, KeyFigures]] = {
-    "simulator": KeyFigures("qala_simulator_readings_total", "readings", "qala_simulator_pending"),
+    "simulator": KeyFigures("qala_simulator_readings_total", "reading", "qala_simulator_pending"),
     "bridge": KeyFigures(
         "qala_bridge_received_total",
-        "readings",
+        "reading",
         "qala_bridge_outstanding",
         ("qala_bridge_rejected_total", "qala_bridge_refused_total"),
         "qala_bridge_kafka_failures_total",
     ),
     "streams": KeyFigures(
         "qala_streams_lines_total",
-        "readings",
+        "reading",
         "qala_streams_lag_records",
         ("qala_streams_rejected_total",),
     ),
     "sink-influx": KeyFigures(
         "qala_sink_influx_received_total",
-        "rows",
+        "row",
         "qala_sink_influx_lag_records",
         ("qala_sink_influx_rejected_total",),
         "qala_sink_influx_retries_total",
     ),
     "sink-chat": KeyFigures(
         "qala_sink_chat_received_total",
-        "messages",
+        "message",
         None,
         ("qala_sink_chat_rejected_total",),
         "qala_sink_chat_retries_total",

@@ -103,7 +103,7 @@ def test_lock_names_no_address_and_hashes_every_package():
 
 def test_the_list_of_what_make_does_fits_80_columns() -> None:
     made = subprocess.run(
-        ["make", "--no-print-directory", "help"],
+        [str(shutil.which("make")), "--no-print-directory", "help"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert [line for line in made.stdout.splitlines() if len(line) > 80] == []

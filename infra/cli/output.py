@@ -70,7 +70,6 @@ def show(rows: HouseTable, empty: str) -> frozenset[str]:
     return rows.shown(width)
 
 
-
 def print_simulated(speed: float | None) -> None:
     """Say that times are those of a simulated clock, where its ``speed`` is given."""
     if speed is not None:

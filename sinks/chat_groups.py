@@ -14,7 +14,7 @@ from typing import NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 
 from schemas.connections import KafkaConnection
 from schemas.lineprotocol import pipeline_row
@@ -22,6 +22,8 @@ from schemas.topics import ALERTS
 
 _log = structlog.get_logger(__name__)
 _ASK_S = 5.0
+_LASTING = 3
+"""Questions in a row without an answer from which on it is said; fewer are a restart of Kafka."""
 _TAGS = {"stage": "sink-chat"}
 
 
@@ -42,16 +44,25 @@ class ChatGroups:
         self._consumer = consumer
         self._prefix = f"{prefix}."
         self._admin: AIOKafkaAdminClient | None = None
+        self._unanswered = 0
+        self._trouble: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there have been no rows for a while; None where there are some."""
+        return self._trouble
 
     async def rows(self) -> list[str]:
         """``pipeline`` rows of now; none where Kafka doesn't say it, so that nothing is claimed."""
         try:
             async with asyncio.timeout(_ASK_S):
-                return rows_of(await self._channels(), time.time_ns())
+                channels = await self._channels()
         except (KafkaError, TimeoutError, OSError) as exc:
-            _log.debug("kafka does not say who serves the chats", error=type(exc).__name__)
+            self._failed(type(exc).__name__)
             await self.close()
             return []
+        self._unanswered, self._trouble = 0, None
+        return rows_of(channels, time.time_ns())
 
     async def close(self) -> None:
         """Leave Kafka; asked again, it connects again."""
@@ -59,11 +70,21 @@ class ChatGroups:
         if admin is not None:
             await admin.close()
 
+    def _failed(self, error: str) -> None:
+        self._unanswered += 1
+        if self._unanswered < _LASTING:
+            _log.debug("kafka does not say who serves the chats", error=error)
+            return
+        if self._trouble is None:
+            _log.warning("kafka does not say who serves the chats", error=error)
+        self._trouble = (
+            f"Kafka does not say who serves the chats ({error}): `chat behind` can't be judged"
+        )
+
     async def _channels(self) -> list[Channel]:
         admin = await self._connected()
         known = await admin.list_consumer_groups()
         groups = sorted(name for name, *_ in known if name.startswith(self._prefix))
-        members = await _members(admin, groups)
         found = []
         for group in groups:
             committed = {
@@ -72,8 +93,9 @@ class ChatGroups:
                 if partition.topic == ALERTS and place.offset >= 0
             }
             ends = await self._consumer.end_offsets(list(committed)) if committed else {}
+            members = await _members(admin, group)
             found.append(
-                Channel(group.removeprefix(self._prefix), members[group], lag_of(committed, ends))
+                Channel(group.removeprefix(self._prefix), members, lag_of(committed, ends))
             )
         return found
 
@@ -89,14 +111,18 @@ class ChatGroups:
         return self._admin
 
 
-async def _members(admin: AIOKafkaAdminClient, groups: list[str]) -> dict[str, int]:
-    answers = await admin.describe_consumer_groups(groups) if groups else []
-    counted = dict.fromkeys(groups, 0)
-    for answer in answers:
-        # error, group, state, protocol's type, protocol, members (Kafka, DescribeGroups)
-        for _error, group, _state, _type, _protocol, members, *_ in answer.groups:
-            counted[group] = len(members)
-    return counted
+async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
+    """Members of one group; aiokafka 0.14 can't read an answer about several.
+
+    Raises:
+        KafkaError: Kafka does not tell.
+    """
+    (answer,) = await admin.describe_consumer_groups([group])
+    # error, group, state, protocol's type, protocol, members (Kafka, DescribeGroups)
+    ((error, _group, _state, _type, _protocol, members, *_),) = answer.groups
+    if error:
+        raise for_code(error)
+    return len(members)
 
 
 def lag_of(committed: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> int:

@@ -142,6 +142,7 @@ class OwnRows:
             for topic, count in lag.items():
                 self._metrics.lag.labels(topic).set(count)
             chat = await self._chat.rows()
+            self._readiness.note("chat", self._chat.trouble)
             if self._may_write():
                 self._write(self._report.rows(time.time_ns(), self._counters, lag) + chat)
 

@@ -10,22 +10,17 @@ from pathlib import Path
 import msgspec
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from infra.native import free_port
 from schemas.connections import KafkaConnection
 from schemas.readiness import Readiness
 from schemas.records import decode_receipt, encode
 from schemas.topics import ALERTS, CHAT
 from sinks import ChatSinkSettings, read_compacted, run_chat_sink
-from sinks.chat_groups import ChatGroups
 from sinks.messages import POSSIBLE_REPEAT
 from tests.support.chat_sinks import Webhook, end_of_alerts, firing, places, resolved, running, tell
-from tests.support.stack import Stack
 from tests.support.waiting import eventually
-from tests.unit.schemas.line_protocol_reader import read_row
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -332,39 +327,3 @@ async def test_a_record_that_is_no_alert_is_rejected_and_the_next_is_told(
         await tell(producer, firing("after-bad"))
         await eventually(lambda: _is(bool(one.titles("after-bad"))))
         assert registry.get_sample_value("qala_sink_chat_rejected_total") == 1
-
-
-async def test_kafka_tells_who_serves_a_channel_and_what_waits_when_nobody_does(
-    stack: Stack, producer: AIOKafkaProducer, webhooks: tuple[Webhook, Webhook]
-) -> None:
-    consumer = AIOKafkaConsumer(**stack.kafka_connection.client_args())
-    await consumer.start()
-    groups = ChatGroups(stack.kafka_connection, consumer, "watched-chat")
-
-    async def told() -> list[tuple[float, float]]:
-        rows = [read_row(row) for row in await groups.rows()]
-        assert rows[-1].fields == {"channels": float(len(rows) - 1)}
-        assert all(row.tags.keys() == {"stage", "channel"} for row in rows[:-1])
-        return [(row.fields["members"], row.fields["lag"]) for row in rows[:-1]]
-
-    try:
-        assert await told() == []
-        async with running(stack.kafka_connection, webhooks[0].url, group="watched-chat"):
-            await tell(producer, firing("watched"))
-            await eventually(lambda: _is(bool(webhooks[0].titles("watched"))))
-            await eventually(told, [(1.0, 0.0)].__eq__, timeout_s=60, every_s=0.2)
-        assert await eventually(told, lambda found: found[0][0] == 0, timeout_s=60) == [(0.0, 0.0)]
-        await tell(producer, firing("unwatched"))
-        assert await told() == [(0.0, 1.0)]
-    finally:
-        await groups.close()
-        await consumer.stop()
-
-
-async def test_a_kafka_that_does_not_answer_says_nothing_of_chats() -> None:
-    away = KafkaConnection(bootstrap=f"127.0.0.1:{free_port()}")
-    consumer = AIOKafkaConsumer(**away.client_args())
-    try:
-        assert await ChatGroups(away, consumer, "qala-sink-chat").rows() == []
-    finally:
-        await consumer.stop()

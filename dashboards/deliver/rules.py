@@ -164,15 +164,16 @@ GRAFANA_RULES: Final = (
         summary="Alerts don't reach a chat",
         description=(
             "At least one chat channel is served by no chat sink, or alerts have waited for it "
-            "for minutes: nobody there is told of what fires."
+            "for minutes: nobody there is told of what fires. Without data, the InfluxDB sink "
+            "has not told for minutes who serves the chats."
         ),
         queries={"A": chat.behind.query},
         value="A",
         compare="gt",
         limit=0,
         for_s=120,
-        # without a sink to tell of chats, `sink silent` fires
-        no_answer="OK",
+        # a city without a chat sink has an answer: that there is no channel
+        no_answer="Alerting",
     ),
 )
 

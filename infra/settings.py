@@ -51,8 +51,10 @@ class ChatSection(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     urls: tuple[SecretStr, ...] = ()
-    """Apprise URLs, separated by commas in the variable, a list in the file. Without any, alerts
-    go into ``chat/messages.ndjson`` in the data folder, and to the screen."""
+    """Apprise URLs, separated by commas in the variable, a list in the file. A comma that no
+    further ``scheme://`` follows belongs to the URL before it (``mailto://…?to=one@…,two@…``).
+    Without any, alerts go into ``chat/messages.ndjson`` in the data folder, and to the screen; with
+    one, not into that file."""
 
     @field_validator("urls", mode="before")
     @classmethod

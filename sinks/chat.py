@@ -57,7 +57,13 @@ class AppriseChannel:
 
     def __init__(self, url: SecretStr, *, place: int, timeout_s: float) -> None:
         text = url.get_secret_value().strip()
-        scheme = text.partition("://")[0].lower()
+        scheme, separator, _ = text.partition("://")
+        if not separator:
+            raise ChatUrlError(
+                f"number {place} of the chat URLs has no `scheme://`; see https://appriseit.com "
+                "for the form of a messenger's URL, and QALA_CHAT_URLS"
+            )
+        scheme = scheme.lower()
         self.name = f"{scheme}-{hashlib.sha256(text.encode()).hexdigest()[:_NAME_DIGITS]}"
         self._timeout_s = timeout_s
         # Apprise names URLs, and with them their tokens, in what it logs; what it says of a

@@ -45,8 +45,8 @@ async def run_chat_sink(
     Each channel reads the alerts by itself, in a consumer group of its own, so that one that is
     away for days holds back no other.
 
-    Where a channel begins: at its group's committed offsets. On the very first start there are
-    none; then the alerts of the last ``settings.first_look_back_s`` are told and older ones are
+    Where a channel begins: at its group's committed offsets. On the sink's very first start there
+    are none; then the alerts of the last ``settings.first_look_back_s`` are told and older ones are
     not, so that 90 days of a topic don't flood a chat; a further channel begins where the others
     are. From then on nothing is left out: after an outage of days, what fired and resolved
     meanwhile is told, in its order.

@@ -68,7 +68,9 @@ class ChatSinkSettings(BaseModel):
     waiting_messages: int = Field(5000, ge=1)
     """Messages waiting for one channel, in memory, above which it reads nothing more from Kafka."""
     first_look_back_s: float = Field(3600.0, ge=0)
-    """How old an alert may be to be told on the very first start."""
+    """How old an alert may be to be told on the very first start of the whole sink. A channel that
+    is added later begins where the others are: it is told what fires or resolves from then on, and
+    not what fires already, so the first that it hears of such an alert is that it is resolved."""
     send_timeout_s: float = Field(10.0, gt=0)
     """How long one channel may take for one message."""
     backoff_first_s: float = Field(1.0, gt=0)

@@ -45,6 +45,15 @@ def test_a_url_that_apprise_does_not_know_is_named_by_its_place_and_neither_quot
     assert "secret-token" not in caplog.text
 
 
+def test_a_url_without_a_scheme_is_named_by_its_place_and_not_quoted():
+    urls = [SecretStr("json://127.0.0.1"), SecretStr("secret-token")]
+    with pytest.raises(
+        ChatUrlError, match="number 2 of the chat URLs has no `scheme://`"
+    ) as caught:
+        channels_of(ChatSinkSettings(urls=urls))
+    assert "secret" not in str(caught.value)
+
+
 async def test_without_a_url_messages_go_to_a_file_and_the_screen(tmp_path):
     screen = io.StringIO()
     channel = FileChannel(tmp_path / "chat", screen)

@@ -58,6 +58,8 @@ async def run_chat_sink(
     random = Random()  # noqa: S311  # jitter, no secret
     channels = channels_of(settings)
     metrics = ChatMetrics(registry)
+    for channel in channels:
+        metrics.serves(channel.name)
     readiness.waiting("kafka", "starting")
     sender = await started(
         producer,

@@ -99,3 +99,8 @@ class ChatMetrics:
             ["channel"],
             registry=registry,
         )
+
+    def serves(self, channel: str) -> None:
+        """Show the counters of ``channel`` from now on, at 0: who looks on sees what is served."""
+        for counter in (self.accepted, self.duplicates, self.left, self.retries):
+            counter.labels(channel)

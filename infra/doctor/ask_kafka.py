@@ -50,7 +50,7 @@ class GroupSeen(Struct, frozen=True, kw_only=True):
     """One consumer group. ``state`` is Kafka's word; ``lag`` in records, None without a place.
 
     ``refused`` names Kafka's reason for not showing it, ``forbidden`` says that it is for our
-    lack of rights.
+    lack of rights. ``expected`` is False of one that was found by how its name begins only.
     """
 
     name: str
@@ -59,6 +59,7 @@ class GroupSeen(Struct, frozen=True, kw_only=True):
     lag: int | None = None
     refused: str | None = None
     forbidden: bool = False
+    expected: bool = True
 
 
 class KafkaSeen(Struct, frozen=True, kw_only=True):
@@ -87,8 +88,13 @@ class KafkaSeen(Struct, frozen=True, kw_only=True):
         )
 
 
-async def ask_kafka(kafka: KafkaConnection, groups: Iterable[str]) -> KafkaSeen | Away:
-    """Look at everything of Kafka that Qala needs, and change nothing."""
+async def ask_kafka(
+    kafka: KafkaConnection, groups: Iterable[str], *, family: str | None = None
+) -> KafkaSeen | Away:
+    """Look at everything of Kafka that Qala needs, and change nothing.
+
+    Beside ``groups``, every group is looked at whose name begins with ``family`` and a dot.
+    """
     deaf: dict[str, str] = {}
     first: Away | None = None
     for host, port, _ in collect_hosts(kafka.bootstrap, randomize=False):
@@ -102,7 +108,7 @@ async def ask_kafka(kafka: KafkaConnection, groups: Iterable[str]) -> KafkaSeen 
             deaf[server] = away.what
             continue
         try:
-            return await _look(one, host, port, deaf, groups)
+            return await _look(one, host, port, deaf, groups, family)
         except (KafkaError, OSError, TimeoutError) as exc:
             return Away(
                 f"Kafka at {server} stopped answering ({type(exc).__name__})",
@@ -111,8 +117,13 @@ async def ask_kafka(kafka: KafkaConnection, groups: Iterable[str]) -> KafkaSeen 
     return first or Away("QALA_KAFKA_BOOTSTRAP names no server", "set it to host:port")
 
 
-async def _look(
-    kafka: KafkaConnection, host: str, port: int, deaf: dict[str, str], groups: Iterable[str]
+async def _look(  # noqa: PLR0917 - as above, of one server
+    kafka: KafkaConnection,
+    host: str,
+    port: int,
+    deaf: dict[str, str],
+    groups: Iterable[str],
+    family: str | None,
 ) -> KafkaSeen:
     arguments = kafka.client_args()
     del arguments["bootstrap_servers"]
@@ -133,7 +144,7 @@ async def _look(
             _configs(admin, [name for name, topic in topics.items() if not topic.refused]),
             _broker(admin, told.brokers[0][0]),
         )
-        seen_groups = await _groups(kafka, admin, groups)
+        seen_groups = await _groups(kafka, admin, list(groups), family)
     finally:
         await admin.close()
     return KafkaSeen(
@@ -199,17 +210,29 @@ def _values(entries: Iterable[tuple[Any, ...]]) -> dict[str, str]:
 
 
 async def _groups(
-    kafka: KafkaConnection, admin: AIOKafkaAdminClient, names: Iterable[str]
+    kafka: KafkaConnection, admin: AIOKafkaAdminClient, names: list[str], family: str | None
 ) -> tuple[GroupSeen, ...]:
+    others = [] if family is None else await _others(admin, names, f"{family}.")
     consumer = AIOKafkaConsumer(
         **kafka.client_args(), enable_auto_commit=False, request_timeout_ms=_REQUEST_MS
     )
     try:
         await consumer.start()
         await asyncio.sleep(0)  # one that is stopped before its tasks ran raises (aiokafka 0.14)
-        return tuple([await _group(consumer, admin, name) for name in names])
+        seen = [await _group(consumer, admin, name) for name in names]
+        found = [await _group(consumer, admin, name) for name in others]
+        return (*seen, *(replace(group, expected=False) for group in found))
     finally:
         await consumer.stop()
+
+
+async def _others(admin: AIOKafkaAdminClient, names: list[str], prefix: str) -> list[str]:
+    """Groups beside ``names`` whose names begin with ``prefix``; none where Kafka lists none."""
+    try:
+        known = await admin.list_consumer_groups()
+    except KafkaError:
+        return []
+    return sorted(name for name, *_ in known if name.startswith(prefix) and name not in names)
 
 
 async def _group(consumer: Any, admin: AIOKafkaAdminClient, name: str) -> GroupSeen:  # noqa: ANN401 - untyped

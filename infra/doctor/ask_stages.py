@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 import msgspec
 from msgspec import Struct
+from prometheus_client.parser import text_string_to_metric_families
 
 from infra.probe import Answer
 from infra.supervisor.ownership import supervisor_record
@@ -25,6 +26,8 @@ from infra.supervisor.records import (
 )
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=3.0)
+_CHAT_SINK: Final = "sink-chat"
+_TOLD: Final = "qala_sink_chat_accepted_total"
 _ANSWERS: Final = frozenset({HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
@@ -33,6 +36,7 @@ class StageSeen(Struct, frozen=True, kw_only=True):
 
     ``ended`` is the sentence of the error that ended it, None for one that was killed.
     ``keeper`` is what a living `qala up` has recorded of it, None where that does not run it.
+    ``channels`` are what a chat sink that runs serves, None where it doesn't say.
     """
 
     name: str
@@ -44,6 +48,7 @@ class StageSeen(Struct, frozen=True, kw_only=True):
     reasons: dict[str, str] | None
     ended: str | None
     log: Path
+    channels: frozenset[str] | None = None
 
 
 class StagesSeen(Struct, frozen=True, kw_only=True):
@@ -53,6 +58,12 @@ class StagesSeen(Struct, frozen=True, kw_only=True):
     supervised: bool
     stages: tuple[StageSeen, ...]
     troubled: tuple[ProcessRecord, ...]
+
+    @property
+    def channels(self) -> frozenset[str] | None:
+        """What the chat sinks that run here serve together; None where none runs and says so."""
+        told = [stage.channels for stage in self.stages if stage.channels is not None]
+        return frozenset().union(*told) if told else None
 
 
 async def ask_stages(data: Path) -> StagesSeen:
@@ -87,6 +98,11 @@ async def _stage(
     alive = probe.process.alive()
     if keeper is not None and alive and keeper.process != probe.process:
         keeper = None  # this one was started by hand, under the name of one that failed
+    serves = alive and probe.stage == _CHAT_SINK
+    reasons, channels = await asyncio.gather(
+        _reasons(session, probe.port) if alive else _unasked(),
+        _channels(session, probe.port) if serves else _unasked(),
+    )
     return StageSeen(
         name=probe.name,
         stage=probe.stage,
@@ -94,10 +110,15 @@ async def _stage(
         pid=probe.process.pid,
         keeper=keeper,
         alive=alive,
-        reasons=await _reasons(session, probe.port) if alive else None,
+        reasons=reasons,
         ended=probe.ended,
         log=log_file(data, probe.name),
+        channels=channels,
     )
+
+
+async def _unasked() -> None:
+    """What is not asked for."""
 
 
 async def _reasons(session: aiohttp.ClientSession, port: int) -> dict[str, str] | None:
@@ -110,3 +131,21 @@ async def _reasons(session: aiohttp.ClientSession, port: int) -> dict[str, str] 
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError):
         return None
     return said.reasons
+
+
+async def _channels(session: aiohttp.ClientSession, port: int) -> frozenset[str] | None:
+    """The channels of the chat sink's counters; None where it does not answer, or names none."""
+    try:
+        async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+            families = list(text_string_to_metric_families(await answer.text()))
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return None
+    return (
+        frozenset(
+            sample.labels["channel"]
+            for family in families
+            for sample in family.samples
+            if sample.name == _TOLD
+        )
+        or None
+    )

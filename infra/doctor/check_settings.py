@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from infra.devices_file import load_expected_devices
@@ -13,18 +13,28 @@ from infra.settings import Settings
 from infra.settings_sources import FILE_NAME, has_file, unknown_variables
 from ingest.errors import PersonKeyError
 from ingest.persons import KEY_FILE, load_person_key
+from sinks.errors import ChatUrlError
 from streams import rulefile
 from streams.errors import Problem
 
 
-def check_settings(settings: Settings, environ: Mapping[str, str] = os.environ) -> list[Finding]:
-    """Findings of the part ``settings``."""
+def check_settings(
+    settings: Settings,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    channels: Collection[str] | None = None,
+) -> list[Finding]:
+    """Findings of the part ``settings``.
+
+    ``channels`` are those of the chat sinks that run here, whose ``QALA_CHAT_URLS`` may be others
+    than ours; None where none runs.
+    """
     found = Findings("settings")
     _variables(found, environ)
     _key(found, settings)
     _rules(found, settings)
     _devices(found, settings)
-    _chat(found, settings)
+    _chat(found, settings, channels)
     return found.made
 
 
@@ -90,23 +100,31 @@ def _devices(found: Findings, settings: Settings) -> None:
         found.ok("devices", f"{number} expected in {settings.devices}")
 
 
-def _chat(found: Findings, settings: Settings) -> None:
-    if not settings.chat.urls:
-        found.warning(
-            "chat",
-            f"no messenger: alerts go to {settings.data / 'chat' / 'messages.ndjson'} only",
-            "set QALA_CHAT_URLS to the on-call chat",
-        )
-        return
-    # loads every messenger that Apprise knows: only where there are URLs
-    from sinks.chat import channels_of  # noqa: PLC0415
-    from sinks.errors import ChatUrlError  # noqa: PLC0415
-    from sinks.settings import ChatSinkSettings  # noqa: PLC0415
-
+def _chat(found: Findings, settings: Settings, running: Collection[str] | None) -> None:
     try:
-        channels = channels_of(ChatSinkSettings(urls=list(settings.chat.urls)))
+        channels = chat_channels(settings) if running is None else sorted(running)
     except ChatUrlError as exc:
         what, _, mend = str(exc).partition("; ")
         found.problem("chat", what, mend)
+        return
+    if channels == ["file"]:
+        found.warning(
+            "chat",
+            f"no messenger: alerts go to {settings.data / 'chat' / 'messages.ndjson'} only",
+            "start the chat sink with QALA_CHAT_URLS set to the on-call chat",
+        )
     else:
-        found.ok("chat", f"{', '.join(channel.name for channel in channels)}")
+        found.ok("chat", ", ".join(channels))
+
+
+def chat_channels(settings: Settings) -> list[str]:
+    """The channels of a chat sink that is started with these settings.
+
+    Raises:
+        ChatUrlError: a URL is not one of Apprise's.
+    """
+    # loads every messenger that Apprise knows
+    from sinks.chat import channels_of  # noqa: PLC0415
+
+    chat = settings.stage("sink.chat", urls=list(settings.chat.urls))
+    return [channel.name for channel in channels_of(chat)]

@@ -124,6 +124,14 @@ def _group(found: Findings, group: GroupSeen, user: str | None) -> None:
             "Kafka does not let us see it",
             f"look with a user that may: {grant('operator') if user else NAME_USER}",
         )
+    elif not group.expected and not group.members:
+        found.unknown(
+            check,
+            f"no member, and the chat sink that runs here has other channels{waiting}",
+            "where QALA_CHAT_URLS names it no longer, Kafka forgets it in 7 days, and "
+            "`qala-chat-behind` fires until then (docs/runbooks/qala-itself.md says how to forget "
+            f"it at once); else start a {stage} with its URL",
+        )
     elif group.state == "Dead" or (not group.members and group.lag is None):
         found.warning(check, "it has never read anything", f"start {stage}")
     elif not group.members:

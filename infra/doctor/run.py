@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,8 +14,8 @@ from infra.doctor.ask_influx import ask_influx
 from infra.doctor.ask_kafka import KafkaSeen, ask_kafka
 from infra.doctor.ask_machine import MachineSeen, ask_machine, broker_conf, is_here
 from infra.doctor.ask_mqtt import BrokerSeen, ask_mqtt, ask_stored
-from infra.doctor.ask_stages import ask_stages
-from infra.doctor.check_settings import check_settings
+from infra.doctor.ask_stages import StagesSeen, ask_stages
+from infra.doctor.check_settings import chat_channels, check_settings
 from infra.doctor.finding import Away, Finding, Findings, in_order
 from infra.doctor.judge_bridges import absent_bridges, judge_bridges, waiting_messages
 from infra.doctor.judge_clocks import judge_clocks
@@ -29,6 +29,7 @@ from infra.doctor.own_stack import with_stack
 from infra.doctor.watch_log import LogWatched, watch_log
 from infra.settings import Settings
 from schemas.connections import KafkaConnection, MqttConnection
+from sinks.errors import ChatUrlError
 
 _PATIENCE_S: Final = 8.0
 """How long one server may take for all that is asked of it."""
@@ -52,16 +53,17 @@ async def examine(
     data = settings.data.resolve()
     bridge = settings.stage("bridge")
     groups = _groups(settings)
+    asked_stages = asyncio.create_task(_patiently("the data folder", ask_stages(data)))
     # long enough for a tick of each bridge, whenever its last one was
     watch_s = min(max(2.5 * bridge.tick_s, 1.0), _PATIENCE_S - 3)
     expiry_s = bridge.session_expiry_s
     broker, kafka, log, influx, machine, stages = await asyncio.gather(
         _patiently("the MQTT broker", ask_mqtt(settings.mqtt, session_expiry_s=expiry_s)),
-        _patiently("Kafka", ask_kafka(settings.kafka, groups)),
+        _patiently("Kafka", _kafka(settings, groups, asked_stages)),
         _log(settings.kafka, watch_s, now_ms),
         _patiently("InfluxDB", ask_influx(settings.influx, now_ms)),
         _patiently("this machine", ask_machine(data, environ)),
-        _patiently("the data folder", ask_stages(data)),
+        asked_stages,
     )
     hosts = _hosts(settings)
     broker = with_stack(broker, data, "mosquitto", here=is_here(hosts["Mosquitto"]))
@@ -80,7 +82,7 @@ async def examine(
         )
     return in_order(
         [
-            *check_settings(settings, environ),
+            *check_settings(settings, environ, channels=_channels(stages)),
             *of_machine,
             *judge_mqtt(broker, conf, address=str(settings.mqtt), session_expiry_s=expiry_s),
             *judge_kafka(kafka, address=str(settings.kafka)),
@@ -92,19 +94,39 @@ async def examine(
     )
 
 
-def _groups(settings: Settings) -> list[str]:
-    """In which groups the stages read; the chat sink has one for each messenger."""
+async def _kafka(
+    settings: Settings, groups: list[str], stages: asyncio.Future[StagesSeen | Away]
+) -> KafkaSeen | Away:
+    """Kafka with ``groups``; where a chat sink runs here, with those of its channels instead.
+
+    And then with those of channels that it does not serve.
+    """
+    channels = _channels(await asyncio.shield(stages))
+    if channels is None:
+        return await ask_kafka(settings.kafka, groups)
+    family = settings.stage("sink.chat").group
+    return await ask_kafka(settings.kafka, _groups(settings, channels), family=family)
+
+
+def _channels(stages: StagesSeen | Away) -> frozenset[str] | None:
+    """What the chat sinks that run here serve, None where none does or it is not known."""
+    return None if isinstance(stages, Away) else stages.channels
+
+
+def _groups(settings: Settings, channels: Collection[str] | None = None) -> list[str]:
+    """In which groups the stages read; the chat sink has one for each of its ``channels``.
+
+    Those are by default what the settings name.
+    """
     # loads every messenger that Apprise knows
     from sinks.channel_stage import group_of  # noqa: PLC0415
-    from sinks.chat import channels_of  # noqa: PLC0415
-    from sinks.errors import ChatUrlError  # noqa: PLC0415
 
     groups = [settings.stage(table).group for table in ("streams", "sink.influx")]
-    chat = settings.stage("sink.chat", urls=list(settings.chat.urls))
     try:
-        return groups + [group_of(chat, channel.name) for channel in channels_of(chat)]
+        names = sorted(channels or chat_channels(settings))
     except ChatUrlError:  # told with the settings
         return groups
+    return groups + [group_of(settings.stage("sink.chat"), name) for name in names]
 
 
 def _unseen(part: str, why: Away) -> list[Finding]:

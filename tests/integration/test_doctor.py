@@ -159,6 +159,28 @@ async def test_a_healthy_stack_has_nothing_to_mend(city: Stack):
     }  # fmt: skip
 
 
+async def test_the_chat_is_judged_by_the_sink_that_runs_and_not_by_doctors_own_variable(
+    city: Stack,
+):
+    (chat,) = (stage for stage in city.stages if stage.name == "sink-chat")
+    await chat.stop()
+    url = f"json://127.0.0.1:{free_port()}/made-up-token"
+    await city.run("sink", "chat", name="sink-chat", QALA_CHAT_URLS=url)
+
+    async def of_chat() -> dict[str, str]:
+        _, out, _ = await doctor(city, "--json")
+        findings = [Finding(**found) for found in json.loads(out)]
+        return {f.check.partition("-chat.json-")[0]: f.state for f in findings if "chat" in f.check}
+
+    served = {
+        "chat": "ok", "group qala-sink": "ok", "group qala-sink-chat.file": "unknown",
+        "sink-chat": "ok",
+    }  # fmt: skip
+    await eventually(of_chat, served.__eq__, timeout_s=60)
+    code, _, _ = await doctor(city)
+    assert code == 0
+
+
 async def test_a_full_disk_is_a_problem_and_ends_with_exit_code_1(city: Stack):
     toml = city.data / "qala.toml"
     before = toml.read_text(encoding="utf-8")
@@ -289,7 +311,7 @@ async def test_a_bridge_that_runs_here_is_not_adopted(city: Stack):
 
 
 async def test_a_stage_that_waits_or_was_killed_is_named(city: Stack):
-    (chat,) = (stage for stage in city.stages if stage.name == "sink-chat")
+    (chat,) = (stage for stage in city.stages if stage.name == "sink-chat" and stage.running)
     await chat.kill()
     found = await examine(settings_of(city), now_ms)
     killed = problem(found, "stages", "sink-chat")

@@ -25,12 +25,12 @@ def rules(tmp_path):
     return file
 
 
-def found(tmp_path, rules, environ=None, **more) -> dict[str, Finding]:
+def found(tmp_path, rules, environ=None, *, channels=None, **more) -> dict[str, Finding]:
     given = {"chat": {"urls": ["json://127.0.0.1"]}, "person": {"key": KEY}} | more
     settings = Settings(data=tmp_path, rules=rules, **given)
     return {
         finding.check: finding
-        for finding in check_settings(settings, environ or {})
+        for finding in check_settings(settings, environ or {}, channels=channels)
         if finding.state != "ok"
     }
 
@@ -88,3 +88,8 @@ def test_chat_urls_are_tried_and_never_shown(tmp_path, rules):
     assert wrong.state == "problem"
     assert "token-123" not in f"{wrong.what}{wrong.mend}"
     assert found(tmp_path, rules, chat={})["chat"].state == "warning"
+
+
+def test_the_chat_is_what_the_running_sink_serves_and_not_what_our_variable_names(tmp_path, rules):
+    assert "chat" not in found(tmp_path, rules, chat={}, channels={"json-1"})
+    assert found(tmp_path, rules, channels={"file"})["chat"].state == "warning"

@@ -282,6 +282,11 @@ async def test_a_broker_of_long_ago_is_told_and_not_asked_what_it_does_not_know(
             "unknown",
             "can't tell now",
         ),
+        (
+            GroupSeen(name="qala-sink-chat.file", state="Empty", lag=5, expected=False),
+            "unknown",
+            "other channels; 5 records wait",
+        ),
     ],
 )
 def test_groups_are_judged_by_members_and_lag(group, state, words):

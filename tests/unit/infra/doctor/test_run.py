@@ -29,6 +29,8 @@ def test_the_chat_sink_has_a_group_for_each_messenger(tmp_path):
     assert len(_groups(given)) == 4
     wrong = Settings(data=tmp_path, chat={"urls": ["nosuch://token-123"]})
     assert len(_groups(wrong)) == 2
+    running = _groups(wrong, {"json-1", "file"})
+    assert running[2:] == ["qala-sink-chat.file", "qala-sink-chat.json-1"]
 
 
 def test_a_server_of_this_machine_that_has_no_folder_in_the_data_folder_writes_elsewhere(tmp_path):

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, for_code
 from schemas.connections import KafkaConnection
 from schemas.lineprotocol import pipeline_row
 from schemas.topics import ALERTS
+from sinks.chat import FileChannel
 
 _log = structlog.get_logger(__name__)
 _ASK_S = 5.0
@@ -62,7 +63,7 @@ class ChatGroups:
             await self.close()
             return []
         self._unanswered, self._trouble = 0, None
-        return rows_of(channels, time.time_ns())
+        return rows_of(in_use(channels), time.time_ns())
 
     async def close(self) -> None:
         """Leave Kafka; asked again, it connects again."""
@@ -123,6 +124,16 @@ async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
     if error:
         raise for_code(error)
     return len(members)
+
+
+def in_use(channels: Collection[Channel]) -> list[Channel]:
+    """All but the file that was written before there was a messenger.
+
+    Kafka knows its group for days after that. Of any other channel that nobody serves it can't be
+    told whether it was given up or is missed.
+    """
+    served = any(channel.members for channel in channels)
+    return [one for one in channels if one.members or one.name != FileChannel.name or not served]
 
 
 def lag_of(committed: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> int:

@@ -287,7 +287,7 @@ class Partition:
         elif feed.judges:
             site.judge(feed, values, event_ms, out)
         if feed.unarmed:
-            site.end_silence(feed, out)
+            site.end_silence(feed, line.rx, out)
         counts.accepted += 1
 
     def _feed(self, line: Line, reading: Reading, offset: int) -> tuple[Feed, Site]:

@@ -124,13 +124,20 @@ class Site:
         out.alerts(changes)
         self._await(feed.owned, changes[-1].rule, alert)
 
-    def end_silence(self, feed: Feed, out: Outbox) -> None:
-        """A reading came where a silence was not awaited yet, or had become an alert."""
+    def end_silence(self, feed: Feed, rx_us: int, out: Outbox) -> None:
+        """A reading came where a silence was not awaited yet, or had become an alert.
+
+        Its age is measured at the watermark: the way from the bridge's ``rx_us`` to the log
+        is no age.
+        """
+        clock = self.clock
+        age_ms = clock.watermark_ms - rx_us // 1000
+        feed.unarmed = False
         for rule, silence in feed.silences:
             if silence.due_active_ms is None:
-                out.alerts(silence.heard(self.clock.now_ms, self.clock.active_ms))
+                out.alerts(silence.heard(clock.now_ms, clock.active_ms, age_ms))
                 self._await(feed.owned, rule, silence)
-        feed.unarmed = False
+                feed.unarmed |= silence.due_active_ms is None
 
     def fold_status(self, line: Line, out: Outbox) -> None:
         """Take in a device's status."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -157,6 +158,46 @@ async def test_silence_of_a_device_alarms_and_an_outage_of_kafka_or_the_bridge_d
     assert len(await said(chat, "thermometer-silent")) == 1
     rows = await city.rows('SELECT * FROM "raw"."temperature" WHERE "device" = \'thermo-talker\'')
     assert [row["seq"] for row in rows] == list(range(talker.seq)), "nothing was lost meanwhile"
+
+
+@pytest.mark.timeout(240)
+async def test_a_mended_letter_is_stored_and_does_not_end_the_silence_of_its_device(
+    city: CityStack, chat: Chat
+) -> None:
+    quiet = Device(city, "thermometer", "thermo-quiet", "temperature")
+    await quiet.say(celsius=1000)
+    await quiet.say(celsius=20)
+    await eventually(lambda: said(chat, "thermometer-silent"), lambda m: len(m) == 1, timeout_s=30)
+
+    file = city.stack.data / "letters.ndjson"
+    await dlq(city, "export", "--out", str(file))
+    (letter,) = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    letter["payload"] = letter["payload"].replace("1000", "21.5")
+    file.write_text(json.dumps(letter) + "\n", "utf-8")
+    await eventually(lambda: age_s(letter), lambda age: age > ABSENT_S + 4, timeout_s=30)
+    await dlq(city, "replay", "--from", str(file))
+    stored = 'SELECT * FROM "raw"."temperature" WHERE "celsius" = 21.5'
+    await eventually(lambda: city.rows(stored), lambda rows: len(rows) == 1, timeout_s=30)
+
+    # what is told after it, of the same partition
+    await Device(city, "ionizer", "ion-01", "air").say(efficiency_pct=99.9, ozone_ugm3=130)
+    await eventually(lambda: said(chat, "ozone-high"), lambda m: len(m) == 1, timeout_s=30)
+    (alarm,) = await said(chat, "thermometer-silent")
+    assert "FIRING" in alarm
+    await quiet.say(celsius=22)
+    _, end = await eventually(
+        lambda: said(chat, "thermometer-silent"), lambda m: len(m) == 2, timeout_s=30
+    )
+    assert "RESOLVED" in end
+
+
+async def dlq(city: CityStack, *arguments: str) -> None:
+    process = await city.stack.run("dlq", *arguments)
+    assert await process.process.wait() == 0, process.died()
+
+
+async def age_s(letter: dict[str, Any]) -> float:
+    return time.time() - letter["rx"] / 1e6
 
 
 async def said(chat: Chat, rule: str) -> list[str]:

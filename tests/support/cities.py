@@ -31,7 +31,7 @@ STEPS = (
     *("read",) * 9,
     *("wait",) * 6,
     *("again", "late", "skip", "fill", "boot", "reset", "status", "retained", "wrong"),
-    *("outage", "speed", "bad", "back"),
+    *("outage", "speed", "bad", "back", "mended"),
 )
 
 Step = tuple[str, int, int]
@@ -122,8 +122,10 @@ class City:
             self._tick()
         return self.log
 
-    def _line(self, talker: _Talker, what: str, body: Any, at: int | None = None) -> None:
-        rx = self.now_ms * 1000 + 7
+    def _line(
+        self, talker: _Talker, what: str, body: Any, at: int | None = None, age_ms: int = 0
+    ) -> None:
+        rx = (self.now_ms - age_ms) * 1000 + 7
         self._lines.append(
             line_bytes(talker.head, rx, what.encode(), msgspec.json.encode(body), at)
         )
@@ -174,6 +176,12 @@ class City:
         for count in range(1 + number % 4):
             ts = self.now_ms - (number % 5 + 1) ** 4 * 7000 + count * 3000
             self._line(talker, "reading", talker.reading(ts, number + count))
+
+    def _mended(self, talker: _Talker, number: int) -> None:
+        # a dead letter, replayed: under the time at which the bridge received it first
+        age_ms = (number % 12 + 1) * 8_000 + number % 3
+        body = talker.reading(self.now_ms - age_ms, number)
+        self._line(talker, "reading", body, age_ms=age_ms)
 
     def _skip(self, talker: _Talker, number: int) -> None:
         count = 1 + number % 5

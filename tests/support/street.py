@@ -72,10 +72,14 @@ class Street:
         *,
         ms: int | None = None,
         at: int | None = None,
+        age_s: float = 0,
         site: str = SITE,
         **fields: Any,
     ) -> bytes:
-        """A reading's line; ``ms`` is its event time, ``at`` stands where that is not believed."""
+        """A reading's line; ``ms`` is its event time, ``at`` stands where that is not believed.
+
+        A bridge received it ``age_s`` ago.
+        """
         body = {
             "type": reading_type,
             "ts": START_MS + (self.ms if ms is None else ms),
@@ -85,7 +89,7 @@ class Street:
         }
         self._seqs[device] = body["seq"] + 1
         head = line_head(site, KIND_OF_TYPE[reading_type], device)
-        rx = (START_MS + self.ms) * 1000
+        rx = (START_MS + self.ms - int(age_s * 1000)) * 1000
         return line_bytes(
             head, rx, b"reading", msgspec.json.encode(body), None if at is None else START_MS + at
         )

@@ -31,6 +31,7 @@ class Accepted(NamedTuple):
     type: str
     tags: tuple[str, ...]
     event_ms: int
+    rx_us: int
     size: int
     reading: dict[str, Any]
 
@@ -138,6 +139,7 @@ class Life:
                 reading["type"],
                 tags_of(reading),
                 event_ms,
+                line.rx_us,
                 line.size,
                 reading,
             )

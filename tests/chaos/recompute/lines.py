@@ -18,13 +18,15 @@ _NAME = ("ts", "boot", "seq")
 class Line(NamedTuple):
     """What a device said in the record at ``record``: a reading or a status.
 
-    ``at`` (ms) is there where its clock was not believed; ``size`` is of the reading's JSON.
+    ``rx_us`` is when the bridge received it. ``at`` (ms) is there where its clock was not
+    believed; ``size`` is of the reading's JSON.
     """
 
     record: int
     site: str
     kind: str
     device: str
+    rx_us: int
     at: int | None
     reading: dict[str, Any] | None
     status: dict[str, Any] | None
@@ -61,7 +63,7 @@ def _line(place: int, raw: bytes) -> Iterator[Line | None]:
     if reading is None and status is None:
         return  # a reply, or what an operator decided
     size = len(raw) - raw.index(_READING) - len(_READING) - len(b"}") if reading else 0
-    origin = line["site"], line["kind"], line["device"]
+    origin = line["site"], line["kind"], line["device"], line["rx"]
     yield Line(place, *origin, line.get("at"), reading, status, size)
 
 

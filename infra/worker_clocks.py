@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from dashboards.signals.forms import AHEAD_S
-from dashboards.signals.liveness import TICK_LIMIT_S
 from infra.topic_reader import OpenTopic, open_topic
 from schemas.connections import KafkaConnection
+from schemas.measurements import TICK_LIMIT_S
 from schemas.records import WorkerProgress, decode_rollup
 from schemas.topics import ROLLUPS, partition_of
 

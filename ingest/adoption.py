@@ -97,12 +97,12 @@ class _Adopter(Bridge):
         """Take everything, end the session, and take the claim back."""
         if not link.session_present:
             await link.disconnect(end_session=True)  # CONNECT has made an empty one
-            await self.give_up_id()
+            await self.give_up_id(writer)
             raise AdoptionError(self._no_session())
         rest = asyncio.get_running_loop().create_task(self._take_all(link, writer, intake))
         await self.carry(link, writer, until=rest)
         await link.disconnect(end_session=True)
-        await self.give_up_id()
+        await self.give_up_id(writer)
         self.emptied = True
 
     def _no_session(self) -> str:

@@ -295,15 +295,20 @@ class Bridge:
         ended = everything and settled
         await link.disconnect(end_session=ended)
         if ended:
-            await self.give_up_id()
+            await self.give_up_id(writer)
         _log.info("left MQTT", session_ended=ended)
 
-    async def give_up_id(self) -> None:
-        """Take the claim back; that it can't be is no error, but told."""
+    async def give_up_id(self, writer: LogWriter) -> None:
+        """Take the claim back, and say in Kafka that the broker keeps nothing for this bridge.
+
+        That either can't be done is no error, but told.
+        """
         try:
             await self._claim.release()
         except MqttError as exc:
             _log.warning("the claim to this bridge's id stays at the broker", why=str(exc))
+        if not await writer.farewell(self.settings.drain_s):
+            _log.warning("boards count this bridge as absent for a day: Kafka takes no records")
 
     async def _had_everything(self, link: MqttLink, writer: LogWriter, intake: Intake) -> bool:
         """Unsubscribe and take what the broker still has; False where that takes too long."""

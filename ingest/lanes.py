@@ -252,8 +252,16 @@ class Packer:
         """Put a tick in, behind the readings so far; not while one is still on its way."""
         if self._tick is not None and self._lane.holds(self._tick):
             return False
-        self.seal()
-        headers = envelope_headers(self._bridge, 0, self._speed)
-        self._tick = Record(self._topic, self._partition, b"", headers, [])
-        self._lane.put(self._tick)
+        self._tick = self._put_tick()
         return True
+
+    def farewell(self) -> None:
+        """Put the last tick in, which says that the bridge has left for good."""
+        self._put_tick(left=True)
+
+    def _put_tick(self, *, left: bool = False) -> Record:
+        self.seal()
+        headers = envelope_headers(self._bridge, 0, self._speed, left=left)
+        tick = Record(self._topic, self._partition, b"", headers, [])
+        self._lane.put(tick)
+        return tick

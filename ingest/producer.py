@@ -114,6 +114,12 @@ class LogWriter:
         """A tick on every partition, where the one before is in Kafka; gives how many."""
         return sum(packer.tick() for packer in self.packers)
 
+    async def farewell(self, timeout_s: float) -> bool:
+        """Say on every partition that the bridge has left for good; False where it isn't there."""
+        for packer in self.packers:
+            packer.farewell()
+        return await self.settle(timeout_s)
+
     def seal(self) -> None:
         """Send the open envelopes without waiting for more lines."""
         for packer in self.packers:

@@ -2,8 +2,8 @@
 
 A line is ``{"site":…,"kind":…,"device":…,"rx":<µs>[,"at":<ms>],"reading":{…}}``, with
 ``status``, ``reply`` or ``control`` in the place of ``reading`` where it carries one of those.
-An envelope without lines is a tick. Headers: ``bridge``, ``n`` (lines) and, from a bridge on
-a simulated clock, ``speed``.
+An envelope without lines is a tick. Headers: ``bridge``, ``n`` (lines), from a bridge on a
+simulated clock ``speed``, and on the last tick of a bridge that leaves for good ``left``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from schemas.readings import Reading, Reply, Status
 HEADER_BRIDGE: Final = "bridge"
 HEADER_LINES: Final = "n"
 HEADER_SPEED: Final = "speed"
+HEADER_LEFT: Final = "left"
 
 LINE_END: Final = b"}\n"
 
@@ -109,12 +110,17 @@ def decode_line(raw: bytes) -> Line:
 
 
 def envelope_headers(
-    bridge: str, lines: int, speed: float | None = None
+    bridge: str, lines: int, speed: float | None = None, *, left: bool = False
 ) -> list[tuple[str, bytes]]:
-    """Kafka headers of an envelope of ``lines`` lines written by ``bridge``."""
+    """Kafka headers of an envelope of ``lines`` lines written by ``bridge``, or by its adopter.
+
+    ``left`` says that the broker keeps nothing for that bridge any more.
+    """
     headers = [(HEADER_BRIDGE, bridge.encode()), (HEADER_LINES, b"%d" % lines)]
     if speed is not None:
         headers.append((HEADER_SPEED, f"{speed:.15g}".encode()))
+    if left:
+        headers.append((HEADER_LEFT, b"1"))
     return headers
 
 

@@ -180,6 +180,11 @@ def _envelope_headers() -> Schema:
                 "description": "Only from a bridge on a simulated clock: its seconds per second.",
                 "pattern": "^[0-9]+(\\.[0-9]+)?(e[+-]?[0-9]+)?$",
             },
+            "left": {
+                "description": "Only on the last tick of a bridge that left for good, or was "
+                "adopted: the broker keeps nothing for it any more.",
+                "const": "1",
+            },
         },
         "required": ["bridge", "n"],
     }

@@ -46,6 +46,8 @@ DEVICE_STATE_CODES: Final[dict[str, int]] = {
 }
 """The field ``code`` of ``device_state``: what can be reckoned with where ``state`` is a text."""
 
+TICK_LIMIT_S: Final = 10
+"""A last tick that is older than this makes every current value unknown."""
 LIVENESS_EVERY_MS: Final = 2_000
 """So often, in ms of its own clock, each partition has a ``pipeline`` row of how far it is."""
 

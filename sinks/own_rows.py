@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.deadletters import HEADER_REASON, REPLAY_BRIDGE, is_replay_mark
-from schemas.envelope import HEADER_BRIDGE, header, speed_in
+from schemas.envelope import HEADER_BRIDGE, HEADER_LEFT, header, speed_in
 from schemas.readiness import Readiness
 from schemas.records import WorkerProgress
 from schemas.topics import TELEMETRY
@@ -73,7 +73,7 @@ class OwnRows:
             self._report.envelope(bridge, record.value.count(b"\n"), len(record.value))
             return speed is not None or bridge == REPLAY_BRIDGE
         if speed is None:
-            self._report.tick(bridge, record.timestamp)
+            self._note_tick(bridge, record)
         numbers = self._consumer.partitions_for_topic(TELEMETRY)
         if numbers:
             self._liveness.ticked(
@@ -84,6 +84,15 @@ class OwnRows:
                 speed=speed or 1.0,
             )
         return speed is not None
+
+    def _note_tick(self, bridge: str | None, record: ConsumerRecord) -> None:
+        if header(record.headers, HEADER_LEFT) is None:
+            self._report.tick(bridge, record.timestamp)
+            return
+        # by the next report we may be gone, and who goes on does not read it again
+        row = self._report.left(bridge, record.timestamp, time.time_ns())
+        if self._may_write():
+            self._write([row])
 
     def letter(self, record: ConsumerRecord) -> None:
         """A dead letter was read; its bytes are left alone. The mark of a replay is none."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.lineprotocol import pipeline_row
+from schemas.measurements import TICK_LIMIT_S
 
 _MOST_SAMPLES = 10_000
 _UNKNOWN = "unknown"
@@ -14,12 +15,25 @@ _UNKNOWN = "unknown"
 
 @dataclass(slots=True)
 class _Bridge:
-    """What this copy has read of one bridge; ``tick_ms`` is 0 without a tick on a real clock."""
+    """What this copy has read of one bridge; ``tick_ms`` is 0 without a tick on a real clock.
+
+    ``left_ms`` is when it left for good; an older tick may be read after that.
+    """
 
     tick_ms: int = 0
+    left_ms: int = 0
     lines: int = 0
     bytes: int = 0
     envelopes: int = 0
+
+    def ticks(self, now_ns: int) -> dict[str, float]:
+        """``present``, where that is known, and the age of its last tick unless it left."""
+        if not self.tick_ms:
+            return {}
+        if self.left_ms >= self.tick_ms:
+            return {"present": 0.0}
+        age_s = max(0.0, now_ns / 1e9 - self.tick_ms / 1e3)
+        return {"tick_age_s": age_s} | ({"present": 1.0} if age_s < TICK_LIMIT_S else {})
 
 
 class _Samples:
@@ -78,6 +92,13 @@ class PipelineReport:
         known = self._bridge(bridge)
         known.tick_ms = max(known.tick_ms, at_ms)
 
+    def left(self, bridge: str | None, at_ms: int, now_ns: int) -> str:
+        """A tick was read by which ``bridge`` left for good; gives the row that says so at once."""
+        self.tick(bridge, at_ms)
+        known = self._bridge(bridge)
+        known.left_ms = max(known.left_ms, at_ms)
+        return pipeline_row(self._bridge_tags(bridge or _UNKNOWN), known.ticks(now_ns), now_ns)
+
     def forget_ticks(self) -> None:
         """Ticks are another copy's to read now: their age here would grow while bridges live."""
         for bridge in self._bridges.values():
@@ -110,17 +131,17 @@ class PipelineReport:
         gauges = behind | self._delays.percentiles() | self._ages.percentiles()
         own = _tags("sink-influx", instance=self._instance)
         rows = list(self._rows(own, counters, gauges, now_ns))
-        reader = {"reader": self._instance}
         for name, bridge in self._bridges.items():
             counts = {"lines": bridge.lines, "bytes": bridge.bytes, "envelopes": bridge.envelopes}
-            age_s = max(0.0, now_ns / 1e9 - bridge.tick_ms / 1e3)
-            ticks = {"tick_age_s": age_s} if bridge.tick_ms else {}
-            rows += self._rows(_tags("bridge", instance=name) | reader, counts, ticks, now_ns)
+            rows += self._rows(self._bridge_tags(name), counts, bridge.ticks(now_ns), now_ns)
         for (reason, writer), letters in self._letters.items():
-            tags = _tags("dead-letters", reason=reason, writer=writer) | reader
+            tags = _tags("dead-letters", reason=reason, writer=writer, reader=self._instance)
             rows += self._rows(tags, {"letters": letters}, {}, now_ns)
         self._since_ns = now_ns
         return rows
+
+    def _bridge_tags(self, name: str) -> dict[str, str]:
+        return _tags("bridge", instance=name, reader=self._instance)
 
     def _rows(
         self,

@@ -6,6 +6,7 @@ from dashboards.boards import parts
 from dashboards.limits import Limits
 from dashboards.model import RAW_SPANS, Board, Section, Shown, Signal, Stat, Step, Table, TimeSeries
 from dashboards.signals import chat, liveness, pipeline, simulated, states
+from schemas.measurements import TICK_LIMIT_S
 
 
 def pipeline_board(_limits: Limits) -> Board:
@@ -105,7 +106,7 @@ def _pipeline_tables() -> tuple[Table, ...]:
     def each(field: str, title: str, unit: str, decimals: int = 0) -> Shown:
         return Shown(signal=pipeline.each_now("streams", field, title, unit), decimals=decimals)
 
-    late_ticks = (Step(None, "good"), Step(liveness.TICK_LIMIT_S, "bad"))
+    late_ticks = (Step(None, "good"), Step(TICK_LIMIT_S, "bad"))
     return (
         Table(
             title="Partitions",

@@ -146,8 +146,9 @@ GRAFANA_RULES: Final = (
         severity="critical",
         summary="A bridge is gone, and its share of the devices' messages waits",
         description=(
-            "At least one bridge that ticked in the last 24 hours has not for a minute. Others "
-            "tick on, so boards are live, but the broker keeps the absent one's share for it."
+            "At least one bridge that ticked in the last 24 hours has not for a minute, and has "
+            "neither left for good nor been adopted. Others tick on, so boards are live, but the "
+            "broker keeps the absent one's share for it."
         ),
         queries={"A": bridges.absent.query},
         value="A",

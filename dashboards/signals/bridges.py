@@ -10,7 +10,7 @@ from typing import Final
 from dashboards.model import Signal
 from dashboards.signals import forms
 from dashboards.signals.forms import grouping, subselect, within
-from dashboards.signals.liveness import SINK, TICK_LIMIT_S
+from dashboards.signals.liveness import SINK
 
 REMEMBERED_S: Final = 86_400
 """A bridge that last ticked longer ago than this is none any more."""
@@ -18,19 +18,18 @@ ABSENT_S: Final = 60
 """A bridge that has not ticked for so long is absent."""
 
 _SOURCE: Final = forms.raw("pipeline")
-# the sink goes on telling of a dead bridge, with an age that grows
-_TICKED: Final = f'"stage" = \'bridge\' AND "tick_age_s" < {TICK_LIMIT_S}'
+_BRIDGE: Final = "\"stage\" = 'bridge'"
 
 
 def _bridges(factor: str, seconds: int) -> str:
     each = subselect(
-        'last("tick_age_s") AS "age"',
+        'last("present") AS "present"',
         _SOURCE,
-        _TICKED,
+        _BRIDGE,
         within(seconds),
         group=grouping(("instance",)),
     )
-    counted = subselect(f'{factor}count("age") AS "bridges"', f"({each})")
+    counted = subselect(f'{factor}sum("present") AS "bridges"', f"({each})")
     return f"({counted})"
 
 
@@ -44,14 +43,15 @@ absent = Signal(
     kind="now",
     measurement="pipeline",
     description=f"Bridges that ticked in the last {REMEMBERED_S // 3600} hours and not in the last "
-    f"{ABSENT_S} s: their share of the messages waits in the broker.",
+    f"{ABSENT_S} s, and have neither left for good nor been adopted: their share of the messages "
+    "waits in the broker.",
     liveness=SINK,
     bound_s=REMEMBERED_S,
 )
 ticked = Signal(
     name="bridges_ticked",
     title="Last tick",
-    query=forms.last_value(_SOURCE, "tick_age_s", _TICKED, within(forms.RAW_KEEP_S)),
+    query=forms.last_value(_SOURCE, "present", _BRIDGE, '"present" = 1', within(forms.RAW_KEEP_S)),
     unit="",
     kind="age",
     measurement="pipeline",

@@ -12,9 +12,7 @@ from typing import Final
 
 from dashboards.model import Liveness, Signal
 from dashboards.signals.forms import RAW_KEEP_S, last_value, raw, select, subselect, within
-
-TICK_LIMIT_S: Final = 10
-"""A last tick that is older than this makes every current value unknown."""
+from schemas.measurements import TICK_LIMIT_S
 
 
 def _live_share(stage: str) -> str:

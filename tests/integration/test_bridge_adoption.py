@@ -15,6 +15,7 @@ from schemas.connections import KafkaConnection, MqttConnection
 from tests.support.bridges import (
     Adoption,
     Bridge,
+    Log,
     air,
     bridging,
     device,
@@ -56,6 +57,12 @@ async def claims(mqtt: MqttConnection) -> tuple[str, ...]:
     return seen.claims
 
 
+def farewells(log: Log, bridge: str) -> list[int]:
+    """The partitions whose newest tick of ``bridge`` says that it left for good."""
+    newest = {tick.partition: dict(tick.headers) for tick in log.ticks(bridge)}
+    return sorted(partition for partition, headers in newest.items() if "left" in headers)
+
+
 async def test_what_waits_for_a_bridge_that_is_gone_is_adopted_and_its_share_ends(
     mqtt, log_servers
 ) -> None:
@@ -82,6 +89,8 @@ async def test_what_waits_for_a_bridge_that_is_gone_is_adopted_and_its_share_end
         assert drained + carried == 3000 + 2 * 3
         assert drained >= 1000
         assert [line.status.state for line in lines if line.status][-1] == "offline"
+        assert farewells(log, "gone") == list(range(8))
+        assert not farewells(log, "stays")
         assert not await has_session(mqtt, "qala-bridge-gone")
         assert "qala-bridge-gone" not in await claims(mqtt)
         await stays.until_subscribed("ordinary")

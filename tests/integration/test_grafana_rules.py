@@ -100,7 +100,13 @@ def figures(age_s: float, lag: int, instance: str = "sink-influx") -> str:
 def bridge(name: str, age_s: float, tick_age_s: float = 0.5, reader: str = "sink-influx") -> str:
     at = now_ms() - int(age_s * 1000)
     tags = f"stage=bridge,instance={name},reader={reader}"
-    return f"pipeline,{tags} tick_age_s={tick_age_s},lines=5.0 {at}"
+    present = ",present=1.0" if tick_age_s < 10 else ""
+    return f"pipeline,{tags} tick_age_s={tick_age_s},lines=5.0{present} {at}"
+
+
+def left(name: str, age_s: float) -> str:
+    at = now_ms() - int(age_s * 1000)
+    return f"pipeline,stage=bridge,instance={name},reader=sink-influx present=0.0,lines=5.0 {at}"
 
 
 def chat(age_s: float, *, members: int = 1, lag: int = 0, channel: str = "json-1") -> list[str]:
@@ -193,7 +199,24 @@ async def test_bridge_of_which_the_sink_only_remembers_an_old_tick_is_absent(
     assert await fires(influx, "bridge-absent")
 
 
-async def test_a_bridge_that_left_two_days_ago_is_not_missed(influx: InfluxConnection) -> None:
+@pytest.mark.parametrize("age_s", [5, 100, 3600])
+async def test_a_bridge_that_left_for_good_is_not_missed_while_another_that_is_gone_is(
+    influx: InfluxConnection, age_s: float
+) -> None:
+    await write(influx, [bridge("north", 1), bridge("south", age_s + 1), left("south", age_s)])
+    assert not await fires(influx, "bridge-absent")
+    await write(influx, [bridge("west", 90)])
+    assert await fires(influx, "bridge-absent")
+
+
+async def test_a_bridge_that_came_back_after_it_left_is_missed_again(
+    influx: InfluxConnection,
+) -> None:
+    await write(influx, [bridge("north", 1), left("south", 500), bridge("south", 100)])
+    assert await fires(influx, "bridge-absent")
+
+
+async def test_a_bridge_that_ticked_two_days_ago_is_not_missed(influx: InfluxConnection) -> None:
     await write(influx, [bridge("north", 1), bridge("south", 2 * 86_400)])
     assert not await fires(influx, "bridge-absent")
 

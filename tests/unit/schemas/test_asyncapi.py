@@ -146,7 +146,7 @@ def test_every_channel_with_a_message_has_an_operation():
 def test_envelopes_and_dead_letters_describe_their_headers():
     messages = DOCUMENT["components"]["messages"]
     envelope = resolve(messages["kafkaTelemetry"]["headers"]["$ref"])
-    assert envelope["properties"].keys() == {"bridge", "n", "speed"}
+    assert envelope["properties"].keys() == {"bridge", "n", "speed", "left"}
     letter = resolve(messages["kafkaDeadLetters"]["headers"]["$ref"])
     assert letter["properties"].keys() >= {"topic", "rx", "reason", "detail", "bridge", "sealed"}
 

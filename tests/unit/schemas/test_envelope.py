@@ -111,6 +111,11 @@ def test_headers_name_the_bridge_and_count_the_lines():
     assert envelope_headers("bridge-1", 115) == [("bridge", b"bridge-1"), ("n", b"115")]
 
 
+def test_only_a_bridge_that_has_left_for_good_says_so():
+    assert dict(envelope_headers("b", 0, left=True))["left"] == b"1"
+    assert "left" not in dict(envelope_headers("b", 0))
+
+
 @pytest.mark.parametrize(
     "speed, text", [(60.0, b"60"), (0.5, b"0.5"), (0.1, b"0.1"), (1234567.8, b"1234567.8")]
 )

@@ -189,10 +189,13 @@ def test_what_the_structs_write_is_what_the_schemas_say():
         )
 
 
+@pytest.mark.parametrize("left", [False, True])
 @pytest.mark.parametrize("speed", [None, 60.0, 0.5, 1e20, 1e-7])
-def test_the_headers_of_an_envelope_are_valid(speed):
-    headers = {name: value.decode() for name, value in envelope_headers("b", 3, speed)}
-    validator("envelope-headers.json").validate(headers)
+def test_the_headers_of_an_envelope_are_valid(speed, left):
+    headers = envelope_headers("b", 3, speed, left=left)
+    texts = {name: value.decode() for name, value in headers}
+    validator("envelope-headers.json").validate(texts)
+    assert accepts("envelope-headers.json", texts | {"left": "0"}) is False
 
 
 def test_a_dead_letter_has_a_reason_of_the_list():

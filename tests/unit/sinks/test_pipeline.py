@@ -65,8 +65,35 @@ def test_each_bridge_has_a_row_with_the_age_of_its_newest_tick_and_what_was_read
     report.tick("bridge-2", NOW_MS + 5)
     one, two = of_stage(rows_of(report), "bridge")
     assert one.tags == {"stage": "bridge", "instance": "bridge-1", "reader": "a"}
-    assert one.fields == {"tick_age_s": 2.5, "lines": 120.0, "bytes": 15_700.0, "envelopes": 2.0}
-    assert two.fields == {"tick_age_s": 0.0, "lines": 0.0, "bytes": 0.0, "envelopes": 0.0}
+    assert one.fields == {
+        "tick_age_s": 2.5, "present": 1.0, "lines": 120.0, "bytes": 15_700.0, "envelopes": 2.0,
+    }  # fmt: skip
+    assert two.fields == {
+        "tick_age_s": 0.0, "present": 1.0, "lines": 0.0, "bytes": 0.0, "envelopes": 0.0,
+    }  # fmt: skip
+
+
+def test_of_a_bridge_that_does_not_tick_it_is_not_told_that_it_is_present():
+    report = report_of()
+    report.tick("bridge-1", NOW_MS - 9_999)
+    report.tick("bridge-2", NOW_MS - 10_000)
+    rows = of_stage(rows_of(report), "bridge")
+    assert ["present" in row.fields for row in rows] == [True, False]
+
+
+def test_a_bridge_that_left_is_told_at_once_and_from_then_on_until_it_is_back():
+    report = report_of("a")
+    report.envelope("bridge-1", 115, 15_000)
+    report.tick("bridge-1", NOW_MS - 2_500)
+    row = read_row(report.left("bridge-1", NOW_MS - 2_000, NOW_NS))
+    tags = {"stage": "bridge", "instance": "bridge-1", "reader": "a"}
+    assert row == ("pipeline", tags, {"present": 0.0}, NOW_NS)
+    report.tick("bridge-1", NOW_MS - 2_600)  # of a partition that is read later
+    (row,) = of_stage(rows_of(report), "bridge")
+    assert row.fields == {"present": 0.0, "lines": 115.0, "bytes": 15_000.0, "envelopes": 1.0}
+    report.tick("bridge-1", NOW_MS - 1_000)
+    (row,) = of_stage(rows_of(report), "bridge")
+    assert (row.fields["present"], row.fields["tick_age_s"]) == (1.0, 1.0)
 
 
 def test_ticks_that_another_copy_reads_now_have_no_age_here_until_one_is_read_again():

@@ -1,7 +1,7 @@
 """Whether a device is there: online, stale, offline or never seen.
 
 A device is stale after three of its usual intervals without a word. The usual interval is the
-median of its last 16 gaps, held between 10 s and 1 h; before four readings it is unknown, and
+median of its last 16 gaps, held between 10 s and 1 h; before four words it is unknown, and
 taken for 5 minutes: who was heard once and then no more must not look well for hours. Gaps are
 measured on the log's active clock between moments at least a second apart, so an array of readings
 that arrives at once is one word of the device, and an outage of ours is no gap.

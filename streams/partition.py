@@ -260,7 +260,7 @@ class Partition:
             length -= len(f',"at":{at}')
         device.wrong_clock = at is not None
         if active_ms >= device.look_at_active_ms:
-            site.hear(device, event_ms, out)
+            site.hear(device, event_ms, line.rx, out)
         feed.readings += 1
         feed.bytes += length - feed.overhead
         feed.heard_ms, feed.heard_active_ms = now_ms, active_ms

@@ -87,8 +87,12 @@ class Presence:
         """When on the active clock silence makes it stale, or None where it cannot."""
         if self.state != "online":
             return None
+        return self.heard_active_ms + self._silence_ms(speed)
+
+    def _silence_ms(self, speed: float) -> int:
+        """So much silence makes it stale."""
         interval = self.usual_interval_ms(speed) or int(UNKNOWN_INTERVAL_MS * speed)
-        return self.heard_active_ms + STALE_AFTER_INTERVALS * interval
+        return STALE_AFTER_INTERVALS * interval
 
     def becomes(self, state: DeviceStateName, now_ms: int) -> bool:
         """Enter ``state``; False where it is in it already."""
@@ -99,13 +103,16 @@ class Presence:
         self.look_at_active_ms = -1
         return True
 
-    def revived_by(self, event_ms: int) -> bool:
-        """Whether a reading of ``event_ms`` shows the device to be there.
+    def revived_by(self, event_ms: int, age_ms: int, speed: float = 1.0) -> bool:
+        """Whether a reading of ``event_ms``, received ``age_ms`` ago, shows it to be there.
 
         After its last will, only what it said later does: the broker may still deliver what
-        it said before.
+        it said before. And what was received longer ago than it may be silent (a mended dead
+        letter) says nothing of now.
         """
-        return self.state != "offline" or event_ms > self.since_ms
+        if self.state == "offline" and event_ms <= self.since_ms:
+            return False
+        return self.state == "never_seen" or age_ms <= self._silence_ms(speed)
 
     def told(self, status: Status, now_ms: int) -> bool:
         """Take in a status, in the order of the log; True where the state changed.

@@ -88,11 +88,13 @@ class Site:
             out.counts.resets += 1
         return True
 
-    def hear(self, device: Device, event_ms: int, out: Outbox) -> None:
+    def hear(self, device: Device, event_ms: int, rx_us: int, out: Outbox) -> None:
         """A reading came that may change the device's presence."""
         presence = device.presence
-        if presence.state != "online" and not presence.revived_by(event_ms):
-            return
+        if presence.state != "online":
+            age_ms = self._age_ms(rx_us)
+            if not presence.revived_by(event_ms, age_ms, self.clock.speed):
+                return
         revived = presence.becomes("online", self.clock.now_ms)
         presence.heard(self.clock.now_ms, self.clock.active_ms)
         device.look_at_active_ms = presence.look_at_active_ms
@@ -125,19 +127,19 @@ class Site:
         self._await(feed.owned, changes[-1].rule, alert)
 
     def end_silence(self, feed: Feed, rx_us: int, out: Outbox) -> None:
-        """A reading came where a silence was not awaited yet, or had become an alert.
-
-        Its age is measured at the watermark: the way from the bridge's ``rx_us`` to the log
-        is no age.
-        """
+        """A reading came where a silence was not awaited yet, or had become an alert."""
         clock = self.clock
-        age_ms = clock.watermark_ms - rx_us // 1000
+        age_ms = self._age_ms(rx_us)
         feed.unarmed = False
         for rule, silence in feed.silences:
             if silence.due_active_ms is None:
                 out.alerts(silence.heard(clock.now_ms, clock.active_ms, age_ms))
                 self._await(feed.owned, rule, silence)
                 feed.unarmed |= silence.due_active_ms is None
+
+    def _age_ms(self, rx_us: int) -> int:
+        """How long ago a bridge received a line, at the watermark: its way to the log is no age."""
+        return self.clock.watermark_ms - rx_us // 1000
 
     def fold_status(self, line: Line, out: Outbox) -> None:
         """Take in a device's status."""

@@ -93,11 +93,14 @@ class Life:
         silent_ms = moment.active_ms - self._heard_active_ms
         if silent_ms < STALE_AFTER * int(SHORTEST_MS * moment.speed):
             return False
+        return silent_ms >= self._longest_silence_ms(moment)
+
+    def _longest_silence_ms(self, moment: Moment) -> int:
         shortest, longest = SHORTEST_MS * moment.speed, LONGEST_MS * moment.speed
         usual = UNKNOWN_MS * moment.speed
         if self._words >= FEWEST_WORDS:
             usual = min(max(median(self._gaps[-GAPS:]), shortest), longest)
-        return silent_ms >= STALE_AFTER * int(usual)
+        return STALE_AFTER * int(usual)
 
     def _line(self, line: Line, moment: Moment) -> None:
         if line.status is not None:
@@ -124,8 +127,13 @@ class Life:
         event_ms = reading["ts"] if line.at is None else line.at
         facts.wrong_clock = line.at is not None
         facts.heard_ms, self._heard_active_ms = moment.now_ms, moment.active_ms
-        # After its last will only what it says later shows that it is there
-        if facts.state != "offline" or event_ms > facts.since_ms:
+        # After its last will only what it says later shows that it is there, and after a silence
+        # only what was received within it
+        age_ms = moment.watermark_ms - line.rx_us // 1000
+        unheard = facts.state == "offline" and event_ms <= facts.since_ms
+        if facts.state in {"stale", "offline"}:
+            unheard = unheard or age_ms > self._longest_silence_ms(moment)
+        if not unheard:
             self._note_gap(moment)
             self._becomes("online", moment)  # told before the reading itself is counted
         facts.readings += 1

@@ -63,10 +63,10 @@ def test_an_envelope_of_nothing_but_blank_does_not_stop_the_log(street, value):
 def test_a_line_whose_fold_raises_is_one_dead_letter_and_harms_no_other(street, monkeypatch):
     hear = Site.hear
 
-    def hear_unless_cursed(self, device, event_ms, out):
+    def hear_unless_cursed(self, device, *given):
         if device.id == "cursed":
             raise RuntimeError("no")
-        hear(self, device, event_ms, out)
+        hear(self, device, *given)
 
     monkeypatch.setattr(Site, "hear", hear_unless_cursed)
     cursed = good(street, "cursed")

@@ -114,6 +114,17 @@ def test_any_reading_of_a_stale_device_shows_it_online_again(street):
     assert transitions(street)[-2:] == [("stale", 160), ("online", 161)]
 
 
+@pytest.mark.parametrize("age_s,state", [(62, "online"), (62.001, "stale")])
+def test_a_mended_letter_from_before_the_silence_does_not_show_a_stale_device_online(
+    street, age_s, state
+):
+    talk(street, 5, every_s=20)
+    street.ticks(200)
+    assert street.state("th-1") == "stale"
+    street.says("th-1", "temperature", celsius=20.0, age_s=age_s)
+    assert street.state("th-1") == state
+
+
 def test_a_duplicate_does_not_show_a_stale_device_online_again(street):
     talk(street, 5, every_s=20)
     street.ticks(60)

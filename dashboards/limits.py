@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from dashboards.errors import LimitError
 from dashboards.model import Colour, Step
 
 _COLOURS: dict[str, Colour] = {"info": "notice", "warning": "bad", "critical": "critical"}
 _MOST_SEVERE = tuple(reversed(_COLOURS.values()))
+
+Extreme = Literal["max", "min"]
+"""The highest or the lowest value of a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,15 @@ class Limits:
             )
             for edge in edges
         )
+
+    def compared(self, measure: str) -> tuple[Extreme, ...]:
+        """What of any time decides whether a rule fires: its highest value, its lowest, or both.
+
+        Rules for some sites or devices count, too: an alert of theirs has to be understood.
+        """
+        sides = {limit.above for limit in self.of(measure)}
+        extremes: tuple[tuple[Extreme, bool], ...] = (("max", True), ("min", False))
+        return tuple(extreme for extreme, above in extremes if above in sides)
 
     def safe_from(self, measure: str) -> Safe | None:
         """From where up a measure is safe; None where no rule for every device says it."""

@@ -113,7 +113,7 @@ def streets(limits: Limits) -> Board:
         ),
         links=(parts.TO_DEVICE,),
     )
-    over_time, history = parts.over_time, readings.history
+    over_time, history, compared = parts.over_time, readings.history, parts.compared_over_time
     return Board(
         uid="qala-streets",
         title="Street cameras",
@@ -135,10 +135,8 @@ def streets(limits: Limits) -> Board:
                 panels=(
                     over_time(history("scene", "people"), lowest=0, decimals=1),
                     over_time(history("scene", "vehicles"), lowest=0, decimals=1),
-                    over_time(history("scene", "fps"), limits=frames, lowest=0, decimals=0),
-                    over_time(
-                        history("scene", "storage_free_pct"), limits=storage, lowest=0, decimals=0
-                    ),
+                    compared(limits, "scene", "fps", 0, lowest=0),
+                    compared(limits, "scene", "storage_free_pct", 0, lowest=0),
                     over_time(history("scene", "bitrate_kbps"), lowest=0, decimals=0),
                     over_time(history("scene", "motion"), lowest=0, decimals=2),
                 ),
@@ -180,12 +178,7 @@ def thermometers(limits: Limits) -> Board:
             Section(
                 title="Over time",
                 panels=(
-                    parts.over_time(
-                        readings.history("temperature", "celsius"),
-                        limits=celsius,
-                        decimals=1,
-                        width=24,
-                    ),
+                    parts.compared_over_time(limits, "temperature", "celsius", 1, width=24),
                     parts.over_time(
                         readings.history("temperature", "humidity_pct"),
                         decimals=0,
@@ -235,7 +228,7 @@ def speakers(limits: Limits) -> Board:
             Section(
                 title="Over time",
                 panels=(
-                    over_time(history("audio", "noise_db"), limits=noise, decimals=0),
+                    parts.compared_over_time(limits, "audio", "noise_db", 0),
                     over_time(
                         parts.hourly(history("audio", "queue", "max")), limits=queue, lowest=0
                     ),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from dashboards.limits import Limits
 from dashboards.model import (
     LIVE_ABOVE,
     Colour,
@@ -21,7 +22,16 @@ from dashboards.model import (
     Variable,
     Word,
 )
-from dashboards.signals import alerts, bridges, flow, liveness, people, simulated, states
+from dashboards.signals import (
+    alerts,
+    bridges,
+    flow,
+    liveness,
+    people,
+    readings,
+    simulated,
+    states,
+)
 from schemas.measurements import DEVICE_STATE_CODES
 
 SITE: Final = Variable(
@@ -195,6 +205,61 @@ def over_time(
         limits=limits,
         width=width,
         lowest=lowest,
+    )
+
+
+def with_extremes(
+    limits: Limits, reading_type: str, field: str, decimals: int
+) -> tuple[Shown, ...]:
+    """A field's mean, and beside it the highest or lowest value that a rule compares."""
+    mean = readings.history(reading_type, field)
+    extremes = [
+        readings.history(reading_type, field, extreme)
+        for extreme in limits.compared(f"{reading_type}.{field}")
+    ]
+    title = f"{mean.title}, mean" if extremes else ""
+    return (
+        Shown(signal=mean, title=title, decimals=decimals),
+        *(Shown(signal=signal, decimals=decimals, beside=mean) for signal in extremes),
+    )
+
+
+def against_limits(
+    limits: Limits, reading_type: str, field: str, decimals: int, *, lowest: float | None = None
+) -> TimeSeries:
+    """A field over time with its limits, for few devices: the mean and what is compared."""
+    lines = with_extremes(limits, reading_type, field, decimals)
+    return TimeSeries(
+        title=lines[0].signal.title,
+        description=" ".join(shown.signal.description for shown in lines),
+        lines=lines,
+        limits=limits.steps(f"{reading_type}.{field}"),
+        lowest=lowest,
+    )
+
+
+def compared_over_time(
+    limits: Limits,
+    reading_type: str,
+    field: str,
+    decimals: int,
+    *,
+    lowest: float | None = None,
+    width: int = 12,
+) -> TimeSeries:
+    """A field over time with its limits, for many devices: only what is compared, else the mean."""
+    measure = f"{reading_type}.{field}"
+    compared = limits.compared(measure) or ("mean",)
+    signals = [readings.history(reading_type, field, statistic) for statistic in compared]
+    return TimeSeries(
+        title=signals[0].title
+        if len(signals) == 1
+        else readings.history(reading_type, field).title,
+        description=" ".join(signal.description for signal in signals),
+        lines=shown(signals, decimals),
+        limits=limits.steps(measure),
+        lowest=lowest,
+        width=width,
     )
 
 

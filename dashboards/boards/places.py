@@ -74,17 +74,8 @@ def site(limits: Limits) -> Board:
                 panels=(
                     parts.over_time(flow.rate("readings", "Readings", "1/s", ("kind",)), lowest=0),
                     counted,
-                    parts.over_time(
-                        readings.history("temperature", "celsius"),
-                        limits=limits.steps("temperature.celsius"),
-                        decimals=1,
-                    ),
-                    parts.over_time(
-                        readings.history("air", "ozone_ugm3"),
-                        limits=limits.steps("air.ozone_ugm3"),
-                        decimals=0,
-                        lowest=0,
-                    ),
+                    parts.against_limits(limits, "temperature", "celsius", 1),
+                    parts.against_limits(limits, "air", "ozone_ugm3", 0, lowest=0),
                     parts.states_over_time(),
                 ),
             ),
@@ -94,7 +85,7 @@ def site(limits: Limits) -> Board:
     )
 
 
-def device(_limits: Limits) -> Board:
+def device(limits: Limits) -> Board:
     """One device."""
     return Board(
         uid="qala-device",
@@ -108,10 +99,12 @@ def device(_limits: Limits) -> Board:
                 panels=(
                     TimeSeries(
                         title="What it measures",
-                        description="The mean of each interval.",
+                        description="The mean of each interval; where a rule has a limit, also "
+                        "the highest or the lowest, which the rule compares with it.",
                         lines=tuple(
-                            Shown(signal=readings.history(kind, field), decimals=decimals)
+                            shown
                             for kind, field, decimals in _MEASURED
+                            for shown in parts.with_extremes(limits, kind, field, decimals)
                         ),
                         width=24,
                         height=9,

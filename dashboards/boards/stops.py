@@ -8,6 +8,7 @@ from dashboards.model import Board, Section, Shown, Stat, Table, TimeSeries, Wor
 from dashboards.signals import alerts, readings
 
 EFFICIENCY = "air.efficiency_pct"
+FINE_DUST = "air_1m.pm25_ugm3_min"
 _DEPENDS = "see this stop's own rule"
 
 
@@ -68,7 +69,7 @@ def _stops(limits: Limits) -> Table:
         columns=(
             now("efficiency_pct", 2),
             now("ozone_ugm3"),
-            now("pm25_ugm3", measure="air_1m.pm25_ugm3_min"),
+            now("pm25_ugm3", measure=FINE_DUST),
             now("co2_ppm"),
             now("ions_cm3"),
             now("people"),
@@ -85,19 +86,16 @@ def _histories(limits: Limits) -> tuple[TimeSeries, ...]:
         over_time(
             history("air", "efficiency_pct", "min"), limits=limits.steps(EFFICIENCY), decimals=2
         ),
+        parts.compared_over_time(limits, "air", "ozone_ugm3", 0, lowest=0),
         over_time(
-            history("air", "ozone_ugm3"),
-            limits=limits.steps("air.ozone_ugm3"),
+            readings.lasting("air", "pm25_ugm3")
+            if "max" in limits.compared(FINE_DUST)
+            else history("air", "pm25_ugm3"),
+            limits=limits.steps(FINE_DUST),
             decimals=0,
             lowest=0,
         ),
-        over_time(
-            history("air", "pm25_ugm3"),
-            limits=limits.steps("air_1m.pm25_ugm3_min"),
-            decimals=0,
-            lowest=0,
-        ),
-        over_time(history("air", "co2_ppm"), limits=limits.steps("air.co2_ppm"), decimals=0),
+        parts.compared_over_time(limits, "air", "co2_ppm", 0),
         over_time(history("air", "people"), decimals=1, lowest=0),
         over_time(
             history("air", "filter_hours", "max"),

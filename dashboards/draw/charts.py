@@ -29,6 +29,7 @@ from dashboards.draw.series import (
     bands,
     extent,
     lonely,
+    places,
     stacked,
     stretches,
 )
@@ -37,6 +38,7 @@ from dashboards.model import Step, Word
 
 _MARKS: Final = "marks"
 _BAR_SHARE: Final = 0.86
+_BESIDE_ALPHA: Final = 0.85
 
 
 def time_series(
@@ -66,7 +68,9 @@ def time_series(
     is_counts = style == "bars" and all(line.decimals == 0 for line in lines)
     plot.yaxis.ticker = BasicTicker(desired_num_ticks=4, min_interval=1 if is_counts else 0)
     _draw_limits(plot, limits, bounds)
-    for place, ((line, bottoms), told) in enumerate(zip(raised, lines, strict=True)):
+    found = list(zip(places(lines), raised, lines, strict=True))
+    # what is beside another line lies under it
+    for place, (line, bottoms), told in sorted(found, key=lambda each: each[2].beside is None):
         source = _source(line, bottoms, told)
         colour = palette.COLOURS[line.colour] if line.colour else palette.series_colour(place)
         if style == "bars":
@@ -161,13 +165,15 @@ def _draw_line(
 ) -> GlyphRenderer[Any]:
     if filled:
         plot.varea("time", "bottom", "value", source=source, fill_color=colour, fill_alpha=0.35)
+    alpha = _BESIDE_ALPHA if line.beside else 1.0
     alone = lonely(line)
     if alone:
         plot.scatter(
             [line.times_ms[place] for place in alone],
             [line.values[place] or 0.0 for place in alone],
             size=4,
-            color=colour,
+            line_color=colour,
+            fill_color=None if line.beside else colour,
         )
     return plot.line(
         "time",
@@ -175,7 +181,8 @@ def _draw_line(
         source=source,
         name=line.label,
         line_color=colour,
-        line_width=1.6,
+        line_alpha=alpha,
+        line_width=1.0 if line.beside else 1.6,
         line_dash=dash,
         line_join="round",
     )

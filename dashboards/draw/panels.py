@@ -9,7 +9,7 @@ from typing import Final
 from dashboards.draw import palette
 from dashboards.draw.cells import Cell, Missing, tile
 from dashboards.draw.html import Html, el, join
-from dashboards.draw.series import Line
+from dashboards.draw.series import Line, places
 from dashboards.draw.words import say
 from dashboards.model import Word
 
@@ -90,23 +90,42 @@ def chart(drawn: Html, *, legend: Html | None, told: str, unit: str = "") -> Htm
 
 
 def line_legend(lines: Sequence[Line]) -> Html | None:
-    """Colour, dash and name of each line; none where there is one without a name."""
+    """Colour, dash and name of each line; none where there is one without a name.
+
+    Lines that show the same of several others are named once, in no colour of theirs.
+    """
     if len(lines) == 1 and not lines[0].label:
         return None
+    named = [
+        (line.label, _stroke(line, place))
+        for place, line in zip(places(lines), lines, strict=True)
+        if line.beside is None
+    ]
+    thin = [
+        (line.beside.shows, _stroke(line, place, 1))
+        for place, line in zip(places(lines), lines, strict=True)
+        if line.beside is not None
+    ]
     return el(
         "ul",
-        *(
-            el("li", el("i", style=_stroke(line, place)), line.label)
-            for place, line in enumerate(lines)
-        ),
+        *(el("li", el("i", style=stroke), name) for name, stroke in (*named, *_once(thin))),
         class_="legend",
         tabindex=0,
     )
 
 
-def _stroke(line: Line, place: int) -> str:
+def _once(named: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Each name once; one of several lines has a stroke of no line's colour."""
+    names = [name for name, _ in named]
+    grey = f"border-top: 1px solid {palette.SOFT}"
+    return [
+        (name, stroke if names.count(name) == 1 else grey) for name, stroke in dict(named).items()
+    ]
+
+
+def _stroke(line: Line, place: int, width_px: int = 3) -> str:
     colour = palette.COLOURS[line.colour] if line.colour else palette.series_colour(place)
-    return f"border-top: 3px {palette.series_dash(place)} {colour}"
+    return f"border-top: {width_px}px {palette.series_dash(place)} {colour}"
 
 
 def state_legend(states: Sequence[Word]) -> Html:

@@ -14,12 +14,20 @@ from dashboards.model import Colour, Step
 _MARGIN: Final = 0.08
 
 
+class Beside(NamedTuple):
+    """What a line is beside another one: the label of that one, and what this one shows of it."""
+
+    label: str
+    shows: str
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One series of numbers: times in ms since 1970, ascending; None is a gap.
 
     ``unit`` and ``decimals`` say how its values are written, as `dashboards.draw.say` takes them;
-    ``colour`` is for a line that stands for something bad or good.
+    ``colour`` is for a line that stands for something bad or good. One that is ``beside``
+    another has its colour, and is thinner.
     """
 
     label: str
@@ -28,6 +36,7 @@ class Line:
     unit: str = ""
     decimals: int | None = None
     colour: Colour | None = None
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,14 @@ def by_unit(lines: Sequence[Line]) -> list[list[Line]]:
     for line in lines:
         groups.setdefault(line.unit, []).append(line)
     return list(groups.values())
+
+
+def places(lines: Sequence[Line]) -> list[int]:
+    """The place of each line's colour: one of its own, or that of the line that it is beside."""
+    own: dict[str, int] = {}
+    for line in lines:
+        own.setdefault(line.label if line.beside is None else line.beside.label, len(own))
+    return [own[line.label if line.beside is None else line.beside.label] for line in lines]
 
 
 def lonely(line: Line) -> list[int]:

@@ -16,7 +16,7 @@ from dashboards.boards.catalogue import signals_of
 from dashboards.grafana.fields import NO_DATA, mappings, thresholds, unit_id
 from dashboards.grafana.queries import alias_of, series
 from dashboards.influxql import MOST_POINTS, variables_in
-from dashboards.model import StateTimeline, TimeSeries
+from dashboards.model import Shown, StateTimeline, TimeSeries
 
 _RAW_INTERVAL: Final = {"pipeline": "10s"}
 _RAW_INTERVAL_ELSE: Final = "1m"
@@ -75,8 +75,20 @@ def time_series(panel: TimeSeries) -> Builder:
         look = [DynamicConfigValue("unit", unit_id(shown.signal.unit))]
         if shown.decimals is not None:
             look.append(DynamicConfigValue("decimals", shown.decimals))
+        look += _strokes(panel, shown)
         made.override_by_query(shown.signal.name, look)
     return _history(made, panel)
+
+
+def _strokes(panel: TimeSeries, shown: Shown) -> list[DynamicConfigValue]:
+    """A line is thicker than what is drawn beside it, and only the thicker has a ground."""
+    if shown.beside is not None:
+        return [
+            DynamicConfigValue("custom.lineWidth", 1),
+            DynamicConfigValue("custom.fillOpacity", 0),
+        ]
+    is_thick = any(other.beside == shown.signal for other in panel.lines)
+    return [DynamicConfigValue("custom.lineWidth", 2)] if is_thick else []
 
 
 def state_timeline(panel: StateTimeline) -> Builder:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import NamedTuple
 
 from dashboards.limits import read_limits, shipped_rules
 from dashboards.lint.findings import Boards, Finding, Json, data_panels, finding, influx_targets
@@ -17,10 +18,17 @@ _WINDOW = re.compile(r"_(?:10s|1m|1h|\$\{window:raw\})$")
 _STATISTIC = re.compile(r"_(?:sum|min|max|mean)$")
 
 
+class Limited(NamedTuple):
+    """What rules limit of a field: where, and which fields of a window they compare with it."""
+
+    edges: set[float]
+    compared: set[str]
+
+
 def check_promises(board: Json, _boards: Boards) -> Iterator[Finding]:
     """Each promise, of each panel of which it is one."""
     yield from _check_marks(board)
-    limits = _edges()
+    limited = _limited()
     for panel in data_panels(board):
         if panel["type"] == "stat" and not _shows_time(panel):
             yield from _check_age(board, panel)
@@ -28,7 +36,7 @@ def check_promises(board: Json, _boards: Boards) -> Iterator[Finding]:
             yield from _check_row_age(board, panel)
             yield from _check_row_link(board, panel)
         if panel["type"] == "timeseries":
-            yield from _check_limits(board, panel, limits)
+            yield from _check_limits(board, panel, limited)
 
 
 def _check_marks(board: Json) -> Iterator[Finding]:
@@ -108,34 +116,48 @@ def _series(query: str) -> str:
 
 
 def _check_limits(
-    board: Json, panel: Json, limits: dict[tuple[str, str], set[float]]
+    board: Json, panel: Json, limited: Mapping[tuple[str, str], Limited]
 ) -> Iterator[Finding]:
-    """A history of what a shipped rule limits has the limit as a line, where it is all it shows."""
+    """A history of what a shipped rule limits.
+
+    It has the limit as a line, where it is all it shows; and it shows what the rule compares: the
+    mean of an interval lies below a limit that one of its values was above.
+    """
     targets = list(influx_targets(panel))
-    if len(targets) != 1:
-        return
-    query = targets[0]["query"]
     custom = panel["fieldConfig"]["defaults"].get("custom", {})
     steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", ())
     drawn = {step["value"] for step in steps}
     dashed = custom.get("thresholdsStyle", {}).get("mode") == "dashed"
-    for (reading_type, field), edges in limits.items():
-        read = {leaf.measurement for leaf in leaves(query)} == {f"{reading_type}_{_WINDOWED}"}
-        shows = any(f'"{field}_{statistic}"' in query for statistic in ("sum", "min", "max"))
-        if read and shows and not (dashed and edges <= drawn):
+    for (reading_type, field), limit in limited.items():
+        asked = [t["query"] for t in targets if _shows(t["query"], reading_type, field)]
+        if not asked:
+            continue
+        if len(asked) == len(targets) and not (dashed and limit.edges <= drawn):
             yield finding(board, panel, "limits", f"does not draw the limits of {field}")
+        for name in sorted(limit.compared):
+            if not any(f'"{name}"' in query for query in asked):
+                yield finding(board, panel, "compared", f"does not draw {name}, which has a limit")
+
+
+def _shows(query: str, reading_type: str, field: str) -> bool:
+    read = {leaf.measurement for leaf in leaves(query)} == {f"{reading_type}_{_WINDOWED}"}
+    return read and any(f'"{field}_{statistic}"' in query for statistic in ("sum", "min", "max"))
 
 
 @cache
-def _edges() -> dict[tuple[str, str], set[float]]:
-    """Where the shipped rules' limits are, by type and field: the same for every board."""
+def _limited() -> dict[tuple[str, str], Limited]:
+    """What the shipped rules limit, by type and field: the same for every board."""
     limits = read_limits(shipped_rules())
-    found: dict[tuple[str, str], set[float]] = {}
+    found: dict[tuple[str, str], Limited] = {}
     for measure in limits.measures:
         reading_type, _, field = measure.partition(".")
         edges = {step.value for step in limits.steps(measure) if step.value is not None}
         key = (_WINDOW.sub("", reading_type), _STATISTIC.sub("", field))
-        found.setdefault(key, set()).update(edge for edge in edges if math.isfinite(edge))
+        limit = found.setdefault(key, Limited(set(), set()))
+        limit.edges.update(edge for edge in edges if math.isfinite(edge))
+        of_window = _STATISTIC.search(field) is not None
+        extremes = limits.compared(measure)
+        limit.compared.update([field] if of_window else [f"{field}_{each}" for each in extremes])
     return found
 
 

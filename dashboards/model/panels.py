@@ -38,6 +38,7 @@ class Shown:
     """A signal as one panel shows it: name, steps of meaning, words for numbers, decimals.
 
     ``age`` says when the newest row behind a large value was, where it isn't its panel's.
+    ``beside`` is for a line that belongs to that signal's: it is drawn thinner, with its colour.
     """
 
     signal: Signal
@@ -47,6 +48,7 @@ class Shown:
     decimals: int | None = None
     colour: Colour | None = None
     age: Signal | None = None
+    beside: Signal | None = None
 
     @property
     def name(self) -> str:

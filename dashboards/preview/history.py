@@ -8,6 +8,7 @@ from dataclasses import replace
 from dashboards.boards.parts import SEVERITIES
 from dashboards.draw import Line, Mark, with_gaps
 from dashboards.draw.palette import SERIES
+from dashboards.draw.series import Beside
 from dashboards.model import Shown, Signal, StateTimeline, TimeSeries
 from dashboards.preview.masking import Key, key_of, newest
 from dashboards.preview.view import Answers
@@ -27,8 +28,14 @@ def series_lines(panel: TimeSeries, answers: Answers) -> list[Line]:
         for series in sorted(answers.to(shown.signal), key=lambda s: key_of(shown.signal, s))
     ]
     telling = _telling([dict(zip(shown.signal.by, key, strict=True)) for shown, key, _ in keyed])
+    labels = {
+        (shown.signal.name, key): _label(panel, shown, key, telling) for shown, key, _ in keyed
+    }
     lines = [
-        _line(_label(panel, shown, key, telling), shown, series, panel, answers)
+        replace(
+            _line(labels[shown.signal.name, key], shown, series, panel, answers),
+            beside=_beside(shown, key, labels),
+        )
         for shown, key, series in keyed
     ]
     filled = [line for line in lines if line.values]
@@ -108,6 +115,13 @@ def _line(label: str, shown: Shown, series: Series, panel: TimeSeries, answers: 
     return replace(line, unit=shown.signal.unit, decimals=shown.decimals, colour=colour)
 
 
+def _beside(shown: Shown, key: Key, labels: Mapping[tuple[str, Key], str]) -> Beside | None:
+    """Which line a line is beside: that of the same series."""
+    if shown.beside is None:
+        return None
+    return Beside(labels.get((shown.beside.name, key), ""), shown.name)
+
+
 def _points(label: str, series: Series) -> Line:
     time, value = series.columns.index("time"), series.columns.index("value")
     rows = [row for row in series.rows if isinstance(row[value], int | float)]
@@ -128,6 +142,6 @@ def _tags(signal: Signal, key: Key, telling: Collection[str]) -> str:
 
 def _label(panel: TimeSeries, shown: Shown, key: Key, telling: Collection[str]) -> str:
     tags = _tags(shown.signal, key, telling)
-    if len(panel.lines) == 1:
+    if shown.beside is None and len([each for each in panel.lines if each.beside is None]) == 1:
         return tags or shown.name
     return f"{shown.name} · {tags}" if tags else shown.name

@@ -58,8 +58,8 @@ def in_intervals(by: tuple[str, ...], fill: Literal["null", "none"] = "null") ->
     return f" GROUP BY {', '.join(['time($__interval)', *_quoted(by)])} fill({fill})"
 
 
-def in_windows(by: tuple[str, ...], fill: Literal["null", "0"] = "null") -> str:
-    """GROUP BY the windows that are read, and tags. One without a row is null, or 0."""
+def in_windows(by: tuple[str, ...], fill: Literal["null", "none", "0"] = "null") -> str:
+    """GROUP BY the windows that are read, and tags. One without a row is null, left out, or 0."""
     return f" GROUP BY {', '.join(['time(${window:raw})', *_quoted(by)])} fill({fill})"
 
 

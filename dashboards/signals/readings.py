@@ -107,6 +107,37 @@ def history(
 
 
 @cache
+def lasting(reading_type: str, field: str) -> Signal:
+    """The highest value above which a field stayed for a whole window, of each device.
+
+    All rows of a window count: that of a late reading alone would stand for the whole of it.
+    """
+    title = _TITLES[f"{reading_type}.{field}"]
+    by = series_of(reading_type)
+    windows = forms.subselect(
+        f'min("{field}_min") AS "low"',
+        forms.rollup(reading_type),
+        "$timeFilter",
+        AT_DEVICE,
+        group=forms.in_windows(by, "none"),
+    )
+    return Signal(
+        name=f"{reading_type}_{field}_lasting_over_time",
+        title=f"{title}, lasting",
+        query=forms.select(
+            'max("low")', f"({windows})", "$timeFilter", group=forms.in_intervals(by)
+        ),
+        unit=unit_of(reading_type, field),
+        kind="history",
+        measurement=reading_type,
+        description=f"{title}: the lowest of each window (10 s, 1 minute or 1 hour, by the "
+        "range), and of those the highest in each interval. The rule fires when a whole minute "
+        "is above the limit.",
+        by=by,
+    )
+
+
+@cache
 def per_minute(reading_type: str, title: str, by: tuple[str, ...] = BY_DEVICE) -> Signal:
     """How many readings of a type come in each minute."""
     return Signal(

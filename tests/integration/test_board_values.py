@@ -9,7 +9,7 @@ import pytest
 
 from dashboards.boards import catalogue
 from dashboards.influxql import ALL, interpolate
-from dashboards.model import SPANS, Span
+from dashboards.model import SPANS, Signal, Span
 from dashboards.signals import people
 from dashboards.signals.simulated import simulated
 from dashboards.signals.tickets import opened_per_hour
@@ -225,3 +225,57 @@ async def test_late_reading_does_not_hide_that_a_camera_was_tampered_with(
     ]
     filled = await filled_with(any_influxdb, "tampered", {"r10s": rows})
     assert await values(filled, "tampered") == [1]
+
+
+async def in_minutes(filled: Filled, signal: Signal, minutes: int) -> list[float]:
+    """What a history has in each interval of so many minutes, up to the end."""
+    text = interpolate(
+        signal.query,
+        {"window": "1m", "site": "s", "device": "d"},
+        start_ms=filled.end_ms - 10 * 60_000,
+        end_ms=filled.end_ms - 1,
+        interval_ms=minutes * 60_000,
+    )
+    rows = await query(filled.influx, text, filled.influx.database)
+    return [row["value"] for row in rows if row["value"] is not None]
+
+
+async def test_value_above_its_limit_is_on_the_boards_whose_mean_is_below(
+    any_influxdb: InfluxConnection,
+):
+    end_ms = int(time.time()) // 3600 * HOUR
+    readings = [
+        f"air_1m,site=s,device=d count=1i,ozone_ugm3_count=1i,ozone_ugm3_sum={value}.0,"
+        f"ozone_ugm3_min={value}.0,ozone_ugm3_max={value}.0 {(end_ms - 60_000) * 1_000_000 + place}"
+        for place, value in enumerate((41, 140, 80))
+    ]
+    filled = await filled_with(any_influxdb, "ozone", {"r1m": readings})
+    boards = {board.uid: board for board in BOARDS}
+    for uid, expected in (
+        ("qala-ionizers", [[140]]),
+        ("qala-site", [[87], [140]]),
+        ("qala-device", [[87], [140]]),
+    ):
+        asked_for = [
+            entry.signal
+            for entry in catalogue([boards[uid]])
+            if "ozone_ugm3_" in entry.signal.query
+        ]
+        found = [await in_minutes(filled, signal, 1) for signal in asked_for]
+        assert found == expected, uid
+
+
+async def test_dust_that_lasted_is_the_highest_that_all_rows_of_a_minute_kept_to(
+    any_influxdb: InfluxConnection,
+):
+    end_ms = int(time.time()) // 3600 * HOUR
+    rows = [
+        f"air_1m,site=s,device=d count=1i,pm25_ugm3_min={low}.0 {at_ms * 1_000_000 + place}"
+        for at_ms, lows in ((end_ms - 120_000, (80, 20)), (end_ms - 60_000, (76,)))
+        for place, low in enumerate(lows)
+    ]
+    filled = await filled_with(any_influxdb, "dust", {"r1m": rows})
+    signals = {entry.signal.name: entry.signal for entry in catalogue(BOARDS)}
+    lasting = signals["air_pm25_ugm3_lasting_over_time"]
+    assert await in_minutes(filled, lasting, 1) == [20, 76]
+    assert await in_minutes(filled, lasting, 10) == [76]

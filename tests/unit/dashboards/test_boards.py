@@ -192,9 +192,43 @@ def test_mean_of_a_yes_or_no_is_a_share():
 
 def test_limits_of_rules_are_lines_in_histories():
     board = next(board for board in BOARDS if board.uid == "qala-ionizers")
-    panel = next(panel for panel in board.panels if panel.title == "Ozone")
+    panel = next(panel for panel in board.panels if panel.title == "Ozone, highest")
     assert isinstance(panel, TimeSeries)
     assert [step.value for step in panel.limits] == [None, math.nextafter(100, math.inf)]
+
+
+def history_of(uid: str, title: str, limits: Limits | None = None) -> TimeSeries:
+    boards = BOARDS if limits is None else build_all(limits)
+    board = next(board for board in boards if board.uid == uid)
+    panel = next(panel for panel in board.panels if panel.title == title)
+    assert isinstance(panel, TimeSeries)
+    return panel
+
+
+def test_board_of_a_site_draws_what_a_rule_compares_beside_the_mean():
+    mean, highest = history_of("qala-site", "Ozone").lines
+    assert (mean.name, mean.beside) == ("Ozone, mean", None)
+    assert (highest.name, highest.beside) == ("Ozone, highest", mean.signal)
+    assert 'max("ozone_ugm3_max")' in highest.signal.query
+    drawn = {shown.signal.name for shown in history_of("qala-device", "What it measures").lines}
+    assert {"air_ozone_ugm3_max_over_time", "air_efficiency_pct_min_over_time"} <= drawn
+
+
+@pytest.mark.parametrize(
+    "above, titles",
+    [
+        ((), ["Temperature"]),
+        ((True,), ["Temperature, highest"]),
+        ((False,), ["Temperature, lowest"]),
+        ((True, False), ["Temperature, highest", "Temperature, lowest"]),
+    ],
+)
+def test_board_of_many_devices_draws_only_what_a_rule_compares(above, titles):
+    rules = [Limit("r", 30 if side else 0, above=side, severity="warning") for side in above]
+    limits = Limits({"temperature.celsius": rules})
+    title = titles[0] if len(titles) == 1 else "Temperature"
+    panel = history_of("qala-thermometers", title, limits)
+    assert [shown.name for shown in panel.lines] == titles
 
 
 def test_safe_is_only_said_from_the_limit_of_the_rule_up():

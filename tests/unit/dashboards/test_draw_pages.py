@@ -13,9 +13,10 @@ from dashboards.draw.charts import state_timeline, time_series
 from dashboards.draw.embed import embed
 from dashboards.draw.figures import Times
 from dashboards.draw.page import Badge, Frame, Link, page
-from dashboards.draw.palette import COLOURS, HATCHES, SIGNS
-from dashboards.draw.panels import GAP_PX, ROW_PX, Panel, Place, told_of
+from dashboards.draw.palette import COLOURS, HATCHES, SIGNS, SOFT, series_colour
+from dashboards.draw.panels import GAP_PX, ROW_PX, Panel, Place, line_legend, told_of
 from dashboards.draw.prose import prose
+from dashboards.draw.series import Beside
 from dashboards.draw.tables import Column, table
 from dashboards.model import Step, Word
 
@@ -101,6 +102,27 @@ def test_chart_tells_in_words_what_it_shows():
     told = told_of("Ozone", [line]).replace("\u202f", " ")
     assert told == "Ozone. stop-1: 40 µg/m³ to 120 µg/m³"
     assert told_of("Ozone", []) == "Ozone. No data"
+
+
+def thin(line: Line) -> Line:
+    return replace(line, label=f"highest · {line.label}", beside=Beside(line.label, "highest"))
+
+
+def test_legend_names_what_is_beside_several_lines_once():
+    one, other = (Line(name, [0, 1], [1.0, 2.0]) for name in "ab")
+    several = line_legend([one, other, thin(one), thin(other)])
+    assert re.findall(r"</i>([^<]+)</li>", several) == ["a", "b", "highest"]
+    assert f"1px solid {SOFT}" in several
+    alone = line_legend([one, thin(one)])
+    assert f"1px solid {series_colour(0)}" in alone
+
+
+def test_line_beside_another_is_thinner_and_of_its_colour():
+    one, other = (Line(name, [0, 1], [1.0, 2.0]) for name in "ab")
+    plot = time_series(Times(0, 1), [one, other, thin(other)], step_ms=1)
+    drawn = {each.name: each.glyph for each in plot.renderers}
+    assert drawn["highest · b"].line_color == drawn["b"].line_color != drawn["a"].line_color
+    assert drawn["highest · b"].line_width < drawn["b"].line_width
 
 
 @pytest.mark.parametrize("style", ["lines", "bars"])

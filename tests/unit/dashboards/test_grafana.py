@@ -50,6 +50,14 @@ def test_published_boards_are_those_of_the_code():
     assert published == documents(LIMITS)
 
 
+def test_what_a_rule_compares_is_thinner_than_the_mean_that_it_is_beside():
+    made = panel("qala-site", "Ozone", "timeseries")
+    mean, highest = "air_ozone_ugm3_mean_over_time", "air_ozone_ugm3_max_over_time"
+    assert look(made, highest, "custom.lineWidth") < look(made, mean, "custom.lineWidth")
+    assert target(made, mean)["alias"].startswith("Ozone, mean ")
+    assert target(made, highest)["alias"].startswith("Ozone, highest ")
+
+
 def test_publishing_removes_boards_that_are_no_more(tmp_path, monkeypatch):
     monkeypatch.setattr("dashboards.publish.PUBLISHED", tmp_path)
     (tmp_path / "qala-gone.json").write_text("{}")
@@ -121,7 +129,7 @@ def test_words_stand_before_what_is_said_of_missing_values():
 
 
 def test_limit_of_a_rule_is_a_dashed_line():
-    made = panel("qala-ionizers", "Ozone")
+    made = panel("qala-ionizers", "Ozone, highest")
     steps = made["fieldConfig"]["defaults"]["thresholds"]["steps"]
     assert steps == [
         {"color": "green", "value": None},
@@ -131,7 +139,7 @@ def test_limit_of_a_rule_is_a_dashed_line():
 
 
 def test_history_asks_no_finer_than_its_windows():
-    made = panel("qala-ionizers", "Ozone")
+    made = panel("qala-ionizers", "Ozone, highest")
     assert made["interval"] == "${window}"
     assert panel("qala-pipeline", "Lag", "timeseries")["interval"] == "10s"
 

@@ -90,6 +90,15 @@ def test_stricter_rule_for_one_stop_lets_nothing_below_it_pass_as_safe(tmp_path)
     assert milder.safe_from("a.b") == (90, 90)
 
 
+def test_what_rules_compare_is_the_highest_above_a_limit_and_the_lowest_below_one(tmp_path):
+    shipped = read_limits(shipped_rules())
+    assert shipped.compared("air.ozone_ugm3") == ("max",)
+    assert shipped.compared("air.efficiency_pct") == ("min",)
+    assert shipped.compared("audio.volume_pct") == ()
+    both = rules_at(tmp_path, hot="above=30", cold='below=-5\nsite="stop-7"')
+    assert both.compared("a.b") == ("max", "min")
+
+
 def test_what_only_a_rule_for_one_stop_limits_is_safe_by_no_rule(tmp_path):
     assert rules_at(tmp_path, own='below=95\nsite="stop-7"').safe_from("a.b") is None
     assert rules_at(tmp_path, own="above=95").safe_from("a.b") is None

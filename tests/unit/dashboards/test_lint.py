@@ -150,8 +150,13 @@ def without_links(boards: dict[str, Any]) -> None:
 
 
 def ozone(boards: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = panel(boards, "qala-ionizers", "Ozone")["fieldConfig"]["defaults"]
+    found: dict[str, Any] = panel(boards, "qala-site", "Ozone")["fieldConfig"]["defaults"]
     return found
+
+
+def means_only(boards: dict[str, Any]) -> None:
+    made = panel(boards, "qala-site", "Ozone")
+    del made["targets"][1], made["fieldConfig"]["overrides"][1]
 
 
 def on_top(boards: dict[str, Any]) -> None:
@@ -300,6 +305,7 @@ PLANTED: dict[str, tuple[str, Plant]] = {
         lambda b: ozone(b)["thresholds"]["steps"].pop(),
     ),
     "a limit that is not drawn": ("limits", lambda b: ozone(b)["custom"].pop("thresholdsStyle")),
+    "a limit under which only means are drawn": ("compared", means_only),
     "a tile that says nothing where nothing is": (
         "mask",
         lambda b: READINGS(b)["fieldConfig"]["defaults"].pop("noValue"),

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from dashboards.draw.series import Beside, places
+from dashboards.model import Shown
 from dashboards.preview.history import event_marks, known_until_ms, series_lines, state_lines
 from schemas.influxql import Series
 from tests.support.preview_boards import (
@@ -45,6 +47,21 @@ def test_lines_are_named_by_what_tells_them_apart() -> None:
     lines = series_lines(HISTORY, answers(found))
     assert [line.label for line in lines] == ["Ozone_history · a", "Ozone_history · b"]
     assert [line.unit for line in lines] == ["µg/m³", "µg/m³"]
+
+
+def test_line_beside_another_is_known_by_it() -> None:
+    shown = HISTORY.lines[0]
+    highest = signal("ozone_highest", "history")
+    chart = replace(HISTORY, lines=(shown, Shown(signal=highest, beside=shown.signal)))
+    asked = answers({"ozone_history": [rows(STOP, (NOW_MS, 87.0)), rows(GATE, (NOW_MS, 20.0))]})
+    asked.found[VIEW.fill(highest.query)] = [rows(STOP, (NOW_MS, 140.0))]
+    lines = series_lines(chart, asked)
+    gate, stop, peak = lines
+    assert (gate.label, stop.label) == ("gate-1 · cam-1", "stop-1 · ion-1")
+    assert (gate.beside, stop.beside) == (None, None)
+    assert peak.label == "Ozone_highest · stop-1 · ion-1"
+    assert peak.beside == Beside("stop-1 · ion-1", "Ozone_highest")
+    assert places(lines) == [0, 1, 1]
 
 
 def test_silence_in_a_history_is_a_gap() -> None:

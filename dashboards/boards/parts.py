@@ -172,11 +172,21 @@ def people_tile(*counters: people.Counter, width: int = 4) -> Stat:
 def passages_tile(width: int = 5) -> Stat:
     """How many people went through entrances."""
     return Stat(
-        title="Entrances, last hour",
+        title="Entrances",
         description="Passages of the last hour, in and out.",
         values=(
-            Shown(signal=flow.passed("in"), title="In", decimals=0, age=flow.passed_seen("in")),
-            Shown(signal=flow.passed("out"), title="Out", decimals=0, age=flow.passed_seen("out")),
+            Shown(
+                signal=flow.passed("in"),
+                title="In, last hour",
+                decimals=0,
+                age=flow.passed_seen("in"),
+            ),
+            Shown(
+                signal=flow.passed("out"),
+                title="Out, last hour",
+                decimals=0,
+                age=flow.passed_seen("out"),
+            ),
         ),
         age=flow.passed_seen("in"),
         width=width,

@@ -125,8 +125,9 @@ def _pipeline_tables() -> tuple[Table, ...]:
         ),
         Table(
             title="Bridges",
-            description="When each bridge last ticked, as the InfluxDB sink saw it.",
-            rows=pipeline.told("bridge", "lines", ("instance",)),
+            description="When each bridge last ticked, as the InfluxDB sink saw it. "
+            "`qala dlq replay` writes as bridges do, never ticks, and is not among them.",
+            rows=pipeline.told("bridge", "tick_age_s", ("instance",)),
             age_title="Told",
             columns=(
                 Shown(

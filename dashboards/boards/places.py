@@ -62,8 +62,8 @@ def site(limits: Limits) -> Board:
                 title="Now",
                 panels=(
                     parts.live_tile(width=4),
-                    parts.alerts_tile(width=5),
-                    parts.devices_tile(width=6),
+                    parts.alerts_tile(width=6),
+                    parts.devices_tile(width=5),
                     parts.people_tile(*people.COUNTERS),
                     parts.passages_tile(),
                     table,

@@ -12,6 +12,7 @@ THIN: Final = "\u202f"
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
+_DAYS: Final = {1: "a day", 7: "a week", 365: "a year"}
 _FULL_PERCENT: Final = 100
 _NEARLY_FULL_PERCENT: Final = 99
 _PREFIXES: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -78,6 +79,14 @@ def span(seconds: float) -> str:
     if whole < _DAY_S:
         return _two(whole, _HOUR_S, "h", whole % _HOUR_S // _MINUTE_S, "{:02d} min")
     return _two(whole, _DAY_S, "d", whole % _DAY_S // _HOUR_S, "{} h")
+
+
+def whole(seconds: int) -> str:
+    """A length of time that was chosen, in words: ``a week``, ``30 days``, ``60 s``."""
+    days, rest = divmod(seconds, _DAY_S)
+    if rest or not days:
+        return span(seconds)
+    return _DAYS.get(days, f"{days} days")
 
 
 def moment(ms: float) -> str:

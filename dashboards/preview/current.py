@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from dashboards.draw import Cell, Known, Missing, Said, age, say, span, words
-from dashboards.draw.words import is_counted, unit_words
+from dashboards.draw import Cell, Known, Missing, Said, age, say, words
+from dashboards.draw.words import is_counted, unit_words, whole
 from dashboards.model import Board, Colour, Panel, Shown, Signal, Stat, Table
 from dashboards.preview.masking import Key, current, newest
 from dashboards.preview.view import Answers
@@ -152,7 +152,7 @@ def _aged(panel: Stat, shown: Shown, key: Key | None, answers: Answers) -> str:
     ]
     if mine:
         return age(_age_s(max(mine), answers))
-    return "never" if asked.bound_s is None else f"not in {span(asked.bound_s)}"
+    return "never" if asked.bound_s is None else f"none in {whole(asked.bound_s)}"
 
 
 def _is_known(shown: Shown, answers: Answers) -> bool:

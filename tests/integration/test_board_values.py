@@ -9,7 +9,7 @@ import pytest
 
 from dashboards.boards import catalogue
 from dashboards.influxql import ALL, interpolate
-from dashboards.model import SPANS, Signal, Span
+from dashboards.model import SPANS, Signal, Span, Table
 from dashboards.signals import people
 from dashboards.signals.simulated import simulated
 from dashboards.signals.tickets import opened_per_hour
@@ -279,3 +279,22 @@ async def test_dust_that_lasted_is_the_highest_that_all_rows_of_a_minute_kept_to
     lasting = signals["air_pm25_ugm3_lasting_over_time"]
     assert await in_minutes(filled, lasting, 1) == [20, 76]
     assert await in_minutes(filled, lasting, 10) == [76]
+
+
+async def test_replayed_letters_make_no_row_in_the_table_of_bridges(
+    any_influxdb: InfluxConnection,
+):
+    at_ns = (int(time.time()) // 3600 * HOUR - 10_000) * 1_000_000
+    rows = [
+        f"pipeline,stage=bridge,instance=bridge-1,reader=s lines=5i,tick_age_s=0.4 {at_ns}",
+        f"pipeline,stage=bridge,instance=replay,reader=s lines=3i {at_ns}",
+    ]
+    filled = await filled_with(any_influxdb, "replayed", {"raw": rows})
+    (bridges,) = [
+        panel
+        for board in BOARDS
+        for panel in board.panels
+        if isinstance(panel, Table) and panel.title == "Bridges"
+    ]
+    listed = await query(filled.influx, asked(bridges.rows.query, filled, {}), "replayed")
+    assert [row["instance"] for row in listed] == ["bridge-1"]

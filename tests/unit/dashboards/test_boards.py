@@ -172,6 +172,13 @@ def test_intervals_of_a_history_are_whole_hours_or_those_of_its_windows(board: B
             assert len({shown.signal.shortest_s for shown in panel.lines}) == 1
 
 
+@each_board
+def test_titles_are_whole_in_narrow_panels(board: Board):
+    for panel in board.panels:
+        # on a page of 1360 px, with its padding and its sign for what it shows
+        assert len(panel.title) <= 8 * panel.width - 8, panel.title
+
+
 def test_states_of_a_kinds_board_are_those_of_its_kind_alone():
     board = next(board for board in BOARDS if board.uid == "qala-thermometers")
     (history,) = [

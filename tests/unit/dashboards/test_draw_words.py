@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.draw import age, moment, say, span
-from dashboards.draw.words import THIN
+from dashboards.draw.words import THIN, whole
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,9 @@ def test_span_under_a_second_has_a_decimal():
 
 def test_moment_is_said_in_utc():
     assert moment(1_769_860_984_000) == "31 Jan 2026 12:03:04"
+
+
+def test_chosen_length_of_time_is_said_in_whole_words():
+    lengths = [whole(days * 86_400) for days in (1, 7, 30, 365)]
+    assert lengths == ["a day", "a week", "30 days", "a year"]
+    assert [whole(60), whole(90_000)] == ["1 min", "1 d 1 h"]

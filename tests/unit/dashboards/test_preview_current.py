@@ -43,7 +43,7 @@ def test_a_value_without_a_row_behind_it_says_how_far_back_none_was_found() -> N
     zero = {"ozone": [rows(STOP, (0, 0.0))]}
     for age, words in (
         (NEWEST, "never"),
-        (replace(NEWEST, bound_s=365 * 86_400), "not in 365 d"),
+        (replace(NEWEST, bound_s=365 * 86_400), "none in a year"),
     ):
         (cell,) = stat_cells(replace(STAT, age=age), answers(zero))
         assert (cell.cell, cell.aged) == (Known(Said("0", "µg/m³"), "good"), words)

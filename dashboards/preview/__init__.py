@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dashboards.preview.ask import Asker
 from dashboards.preview.current import CurrentValue, current_values
-from dashboards.preview.draw import Wish, Written, answers_for, preview
+from dashboards.preview.draw import Wish, Written, answers_for, map_of, preview
 from dashboards.preview.errors import AskError, NoSuchBoardError, PreviewError
+from dashboards.preview.pages import Map
 from dashboards.preview.view import Answers, View
 from schemas.influxql import Series
 
@@ -14,6 +15,7 @@ __all__ = [
     "AskError",
     "Asker",
     "CurrentValue",
+    "Map",
     "NoSuchBoardError",
     "PreviewError",
     "Series",
@@ -22,5 +24,6 @@ __all__ = [
     "Written",
     "answers_for",
     "current_values",
+    "map_of",
     "preview",
 ]

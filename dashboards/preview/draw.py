@@ -16,7 +16,7 @@ from dashboards.model import Board, Liveness, Signal
 from dashboards.preview.ask import Asker
 from dashboards.preview.errors import NoPageError, NoSuchBoardError, PreviewError
 from dashboards.preview.frame import Simulated, frame_of
-from dashboards.preview.pages import Map, Page, single
+from dashboards.preview.pages import Map, Page, in_turns, single
 from dashboards.preview.render import panels_of
 from dashboards.preview.view import Answers, View, answer
 from dashboards.signals.liveness import sink_tick, worker_tick
@@ -34,8 +34,8 @@ class Wish:
 
     ``now_ms`` (ms since 1970) is a past moment to look at, None for the present. ``boards``
     are uids, all where empty. ``site`` is a shell pattern for the sites that get pages of
-    their own, ``devices`` how many devices do at most. ``simulated`` says that the data are,
-    also where InfluxDB holds no sign of it.
+    their own, ``devices`` how many devices do at most, of each site in turn. ``simulated`` says
+    that the data are, also where InfluxDB holds no sign of it.
     """
 
     range_s: int
@@ -55,20 +55,35 @@ class Written:
     title: str
 
 
-async def preview(
-    asker: Asker, boards: Sequence[Board], wish: Wish, out: Path
-) -> AsyncIterator[Written]:
-    """Draw each page into ``out``, and say so as it is written.
+async def map_of(asker: Asker, boards: Sequence[Board], wish: Wish) -> Map:
+    """Which pages are to be drawn, and which devices are left out.
 
     Raises:
         AskError: InfluxDB can't be reached, or refuses a query.
         NoPageError: no site is like the one that is wished for, or nothing has a page.
         NoSuchBoardError: a board is wished for that there isn't.
-        PreviewError: ``out`` can't be written.
     """
     chosen = _chosen(boards, wish.boards)
     await asker.knock()
-    pages = Map(await _pages(asker, chosen, wish))
+    pages = await _pages(asker, chosen, wish)
+    of_devices = [page for page in pages if "device" in page.chosen]
+    left_out = in_turns(of_devices)[wish.devices :]
+    without = {id(page) for page in left_out}
+    drawn = [page for page in pages if id(page) not in without]
+    if not drawn:
+        raise NoPageError(
+            "nothing to draw: InfluxDB holds the state of no device yet, or --devices is 0"
+        )
+    return Map(drawn, left_out)
+
+
+async def preview(asker: Asker, pages: Map, wish: Wish, out: Path) -> AsyncIterator[Written]:
+    """Draw each page into ``out``, and say so as it is written.
+
+    Raises:
+        AskError: InfluxDB can't be reached, or refuses a query.
+        PreviewError: ``out`` can't be written.
+    """
     simulated = await _simulated(asker, wish)
     for page in pages.pages:
         answers = await answers_for(asker, page.board, _view(wish, page.variables))
@@ -140,12 +155,7 @@ async def _pages(asker: Asker, boards: Sequence[Board], wish: Wish) -> list[Page
                 for chosen in found
                 for value in await _values(asker, board, wish, name, chosen)
             ]
-        most = wish.devices if "device" in single(board) else len(found)
-        pages += [Page(board=board, chosen=chosen) for chosen in found[:most]]
-    if not pages:
-        raise NoPageError(
-            "nothing to draw: InfluxDB holds the state of no device yet, or --devices is 0"
-        )
+        pages += [Page(board=board, chosen=chosen) for chosen in found]
     return pages
 
 

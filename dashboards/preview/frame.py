@@ -42,7 +42,7 @@ def frame_of(page: Page, pages: Map, answers: Answers, *, simulated: Simulated |
     drawn = moment(view.end_ms) + (" (a chosen moment)" if view.past else "")
     return Frame(
         title=page.title,
-        about=page.board.description,
+        about=" ".join([page.board.description, *_left_out(page, pages)]),
         boards=tuple(_menu(page, pages)),
         path=tuple(_way_back(page, pages)),
         links=tuple(_links(page, pages)),
@@ -51,6 +51,16 @@ def frame_of(page: Page, pages: Map, answers: Answers, *, simulated: Simulated |
         drawn_words=drawn,
         simulated=simulated.words if simulated else None,
     )
+
+
+def _left_out(page: Page, pages: Map) -> Iterator[str]:
+    """On a site's page: that some of its devices have none, and how to have them."""
+    if set(page.chosen) != {"site"}:
+        return
+    count = pages.left_out_of(page.chosen["site"])
+    if count:
+        has = "device has" if count == 1 else "devices have"
+        yield f"{count} {has} no page: --devices {pages.devices} draws all."
 
 
 def badges(board: Board, answers: Answers) -> Iterator[Badge]:

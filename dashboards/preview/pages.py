@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -34,10 +35,11 @@ class Page:
 
 
 class Map:
-    """The pages that are drawn, to be found by what a link asks for."""
+    """The pages that are drawn, to be found by what a link asks for; and those left out."""
 
-    def __init__(self, pages: Sequence[Page]) -> None:
+    def __init__(self, pages: Sequence[Page], left_out: Sequence[Page] = ()) -> None:
         self.pages = tuple(pages)
+        self.left_out = tuple(left_out)
         self._found = {(page.board.uid, tuple(page.chosen.items())): page for page in pages}
         self._needed = {page.board.uid: tuple(page.chosen) for page in pages}
 
@@ -53,6 +55,15 @@ class Map:
         page = self._found.get((board, chosen))
         return None if page is None else quote(page.name)
 
+    @property
+    def devices(self) -> int:
+        """How many devices there are, with a page or without."""
+        return sum("device" in page.chosen for page in (*self.pages, *self.left_out))
+
+    def left_out_of(self, site: str) -> int:
+        """How many devices of a site have no page."""
+        return sum(page.chosen.get("site") == site for page in self.left_out)
+
     def about(self, chosen: Mapping[str, str]) -> str | None:
         """The address of the first page of just what is chosen, such as a site."""
         return next((quote(page.name) for page in self.pages if page.chosen == chosen), None)
@@ -61,6 +72,17 @@ class Map:
 def _safe(value: str) -> str:
     """A value as part of a file's name; one of the contract's form stays as it is."""
     return quote(value, safe="").replace(".", "%2E")
+
+
+def in_turns(pages: Sequence[Page]) -> list[Page]:
+    """The first page of each site, then the second of each, and so on."""
+    turns: Counter[str] = Counter()
+    ranked: list[tuple[int, Page]] = []
+    for page in pages:
+        site = page.chosen.get("site", "")
+        ranked.append((turns[site], page))
+        turns[site] += 1
+    return [page for _, page in sorted(ranked, key=lambda one: one[0])]
 
 
 def single(board: Board) -> tuple[str, ...]:

@@ -132,7 +132,12 @@ def preview(
     ] = "*",
     devices: Annotated[
         int,
-        typer.Option("--devices", metavar="N", min=0, help="How many devices get pages, at most."),
+        typer.Option(
+            "--devices",
+            metavar="N",
+            min=0,
+            help="How many devices get pages, at most: of each site in turn.",
+        ),
     ] = 24,
     simulated: Annotated[
         bool,

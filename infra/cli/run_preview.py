@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from dashboards.boards import build_all
 from dashboards.limits import read_limits, shipped_rules
-from dashboards.preview import Asker, Wish, Written, preview
+from dashboards.preview import Asker, Map, Wish, Written, map_of, preview
 from infra.cli.output import console, print_json, show, table
 from infra.settings import Settings, load_settings
 from infra.supervisor.records import read_processes, run_folder
@@ -28,8 +29,11 @@ def run_preview(out: Path, wish: Wish, *, data: Path | None, as_json: bool) -> N
     settings = load_settings(data=data)
     if _simulator_runs(settings):
         wish = replace(wish, simulated=True)
-    written = asyncio.run(_draw(settings, wish, out))
+    pages, written = asyncio.run(_draw(settings, wish, out))
+    left_out = _left_out(pages)
     if as_json:
+        if left_out:
+            sys.stderr.write(f"{left_out}\n")
         print_json(
             [{"file": str(page.file), "board": page.board, "title": page.title} for page in written]
         )
@@ -39,13 +43,24 @@ def run_preview(out: Path, wish: Wish, *, data: Path | None, as_json: bool) -> N
         size = Text(bytes_words(page.file.stat().st_size), style="dim")
         made.add_row(str(page.file), size, page.title)
     show(made, "no page")
+    if left_out:
+        console().print(Text(f"\n{left_out}"))
     console().print(Text(f"\nopen {written[0].file} in a browser", style="dim"))
 
 
-async def _draw(settings: Settings, wish: Wish, out: Path) -> Sequence[Written]:
+def _left_out(pages: Map) -> str:
+    """What is said of devices without a page; nothing where each has one."""
+    if not pages.left_out:
+        return ""
+    drawn = pages.devices - len(pages.left_out)
+    return f"{pages.devices} devices, pages for {drawn}: `--devices {pages.devices}` draws all"
+
+
+async def _draw(settings: Settings, wish: Wish, out: Path) -> tuple[Map, Sequence[Written]]:
     boards = build_all(read_limits(settings.rules or shipped_rules()))
     async with Asker(settings.influx) as asker:
-        return [page async for page in preview(asker, boards, wish, out)]
+        pages = await map_of(asker, boards, wish)
+        return pages, [page async for page in preview(asker, pages, wish, out)]
 
 
 def _simulator_runs(settings: Settings) -> bool:

@@ -98,6 +98,35 @@ async def test_each_board_site_and_chosen_device_has_a_page(drawn: Drawn) -> Non
     assert {"qala-city.html", "qala-ionizers.html", "qala-pipeline.html"} <= names
 
 
+async def test_devices_without_a_page_are_counted_on_the_page_of_their_site(drawn: Drawn) -> None:
+    of_device = {name for name in (e["file"] for e in drawn.told) if "-device." in name}
+    assert len({name.split(".")[1] for name in of_device}) == 4
+    told = 0
+    for site in SITES:
+        lacking = sum(
+            f"qala-device.{site}.{device}.html" not in of_device
+            for at, _, device in DEVICES
+            if at == site
+        )
+        found = re.search(
+            r"(\d+) devices? ha(?:s|ve) no page", drawn.words(f"qala-site.{site}.html")
+        )
+        assert int(found[1] if found else 0) == lacking
+        told += lacking
+    assert told == len(DEVICES) - 4
+
+
+async def test_output_says_how_many_devices_have_no_page_and_what_draws_all(drawn: Drawn) -> None:
+    only = ("--out", "few", "--board", "qala-device", "--now", moment(drawn.end_s))
+    said = f"{len(DEVICES)} devices, pages for 2: `--devices {len(DEVICES)}` draws all"
+    few = preview(drawn, *only, "--devices", "2")
+    assert said in few.stdout
+    as_json = preview(drawn, *only, "--devices", "2", "--json")
+    assert (len(json.loads(as_json.stdout)), as_json.stderr.strip()) == (2, said)
+    every = preview(drawn, *only, "--devices", f"{len(DEVICES)}")
+    assert (every.returncode, "draws all" in every.stdout) == (0, False)
+
+
 async def test_each_link_of_each_page_leads_to_a_page_that_is_there(drawn: Drawn) -> None:
     for path in drawn.folder.glob("*.html"):
         markup = _SCRIPT.sub(r"\1", path.read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import pytest
 from dashboards.model import placed
 from dashboards.preview.fit import fitted
 from dashboards.preview.frame import Simulated, badges, frame_of
-from dashboards.preview.pages import Page
+from dashboards.preview.pages import Map, Page, in_turns
 from dashboards.preview.render import panels_of
 from schemas.influxql import Series
 from tests.support.preview_boards import (
@@ -72,6 +72,25 @@ def test_links_lead_to_pages_that_are_drawn_and_to_no_others() -> None:
     assert PAGES.href("city", {"site": "stop-1"}) == "city.html"
     assert PAGES.href("moon", {}) is None
     assert PAGES.about({"site": "stop-1"}) == "site.stop-1.html"
+
+
+def test_each_site_has_a_page_of_a_device_before_any_has_two() -> None:
+    named = [("a", "1"), ("a", "2"), ("a", "3"), ("b", "1"), ("c", "1"), ("c", "2")]
+    pages = [Page(board=DEVICE, chosen={"site": site, "device": name}) for site, name in named]
+    turns = ["".join(page.chosen.values()) for page in in_turns(pages)]
+    assert turns == ["a1", "b1", "c1", "a2", "c2", "a3"]
+
+
+def test_page_of_a_site_says_that_devices_of_it_have_no_page() -> None:
+    left_out = [Page(board=DEVICE, chosen={"site": "stop-1", "device": "ion-2"})]
+    pages = Map(PAGES.pages, left_out)
+    city, site, device = (
+        frame_of(page, pages, answers({}), simulated=None) for page in pages.pages
+    )
+    assert site.about == "One. 1 device has no page: --devices 2 draws all."
+    assert (city.about, device.about) == ("All.", "One.")
+    whole = frame_of(PAGES.pages[1], PAGES, answers({}), simulated=None)
+    assert whole.about == "One."
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "a.b", ".", "é <x>"])

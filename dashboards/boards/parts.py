@@ -229,7 +229,12 @@ def with_extremes(
     ]
     title = f"{mean.title}, mean" if extremes else ""
     return (
-        Shown(signal=mean, title=title, decimals=decimals),
+        Shown(
+            signal=mean,
+            title=title,
+            steps=limits.steps(f"{reading_type}.{field}"),
+            decimals=decimals,
+        ),
         *(Shown(signal=signal, decimals=decimals, beside=mean) for signal in extremes),
     )
 

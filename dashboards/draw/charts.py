@@ -38,7 +38,7 @@ from dashboards.model import Step, Word
 
 _MARKS: Final = "marks"
 _BAR_SHARE: Final = 0.86
-_BESIDE_ALPHA: Final = 0.85
+_BESIDE_ALPHA: Final = 0.7
 
 
 def time_series(

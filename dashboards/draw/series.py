@@ -27,7 +27,7 @@ class Line:
 
     ``unit`` and ``decimals`` say how its values are written, as `dashboards.draw.say` takes them;
     ``colour`` is for a line that stands for something bad or good. One that is ``beside``
-    another has its colour, and is thinner.
+    another has its colour, and is thinner. ``limits`` are those of its values alone.
     """
 
     label: str
@@ -37,6 +37,7 @@ class Line:
     decimals: int | None = None
     colour: Colour | None = None
     beside: Beside | None = None
+    limits: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,12 @@ def places(lines: Sequence[Line]) -> list[int]:
     for line in lines:
         own.setdefault(line.label if line.beside is None else line.beside.label, len(own))
     return [own[line.label if line.beside is None else line.beside.label] for line in lines]
+
+
+def limits_of(lines: Sequence[Line]) -> tuple[Step, ...]:
+    """The limits of an axis: those of its lines, unless what they mean differs."""
+    found = {line.limits for line in lines if line.beside is None}
+    return found.pop() if len(found) == 1 else ()
 
 
 def lonely(line: Line) -> list[int]:

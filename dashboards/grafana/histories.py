@@ -76,6 +76,9 @@ def time_series(panel: TimeSeries) -> Builder:
         if shown.decimals is not None:
             look.append(DynamicConfigValue("decimals", shown.decimals))
         look += _strokes(panel, shown)
+        if shown.steps and not panel.limits:
+            look.append(DynamicConfigValue("thresholds", thresholds(shown.steps).build()))
+            look.append(DynamicConfigValue("custom.thresholdsStyle", {"mode": "dashed"}))
         made.override_by_query(shown.signal.name, look)
     return _history(made, panel)
 

@@ -113,6 +113,8 @@ class Table:
 class TimeSeries:
     """Values over time; ``limits`` are drawn as lines. Each unit has an axis of its own.
 
+    Where it has none, a line's own ``steps`` are, on the axis of its unit.
+
     Points with empty intervals between them are joined where at most ``joins_s`` apart.
     """
 

@@ -11,7 +11,7 @@ from dashboards.draw import Html, Line, Mark
 from dashboards.draw.charts import state_timeline, time_series
 from dashboards.draw.figures import Times
 from dashboards.draw.panels import line_legend, state_legend, told_of
-from dashboards.draw.series import by_unit
+from dashboards.draw.series import by_unit, limits_of
 from dashboards.draw.words import unit_words
 from dashboards.model import Board, Panel, StateTimeline, TimeSeries
 from dashboards.preview.history import (
@@ -66,7 +66,7 @@ def _series(
         step_ms=max(answers.view.step_of(shown.signal) for shown in panel.lines),
         style=panel.style,
         stack=panel.stacked,
-        limits=panel.limits,
+        limits=panel.limits or limits_of(lines),
         marks=marks,
         lowest=panel.lowest,
         highest=panel.highest,

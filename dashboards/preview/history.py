@@ -35,6 +35,7 @@ def series_lines(panel: TimeSeries, answers: Answers) -> list[Line]:
         replace(
             _line(labels[shown.signal.name, key], shown, series, panel, answers),
             beside=_beside(shown, key, labels),
+            limits=shown.steps,
         )
         for shown, key, series in keyed
     ]

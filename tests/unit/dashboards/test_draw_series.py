@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.draw import Line, with_gaps
-from dashboards.draw.series import bands, extent, lonely, stacked, stretches
+from dashboards.draw.series import Beside, bands, extent, limits_of, lonely, stacked, stretches
 from dashboards.model import Step
 
 MINUTE = 60_000
@@ -105,3 +105,12 @@ def test_stretches_never_overlap_nor_run_backwards(holds_ms, rows):
     assert all(piece.start_ms < piece.end_ms <= 200 * MINUTE for piece in found)
     pairs = pairwise(found)
     assert all(before.end_ms <= after.start_ms for before, after in pairs)
+
+
+def test_axis_has_the_limits_of_its_lines_unless_they_differ():
+    low, high = (Step(None, "bad"), Step(5, "good")), (Step(None, "good"), Step(9, "bad"))
+    one, same, other = (Line("a", [], [], limits=steps) for steps in (low, low, high))
+    beside = Line("lowest", [], [], beside=Beside("a", "lowest"))
+    assert limits_of([one, beside, same]) == low
+    assert limits_of([one, other]) == ()
+    assert limits_of([Line("b", [], [])]) == ()

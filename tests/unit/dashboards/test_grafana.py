@@ -58,6 +58,16 @@ def test_what_a_rule_compares_is_thinner_than_the_mean_that_it_is_beside():
     assert target(made, highest)["alias"].startswith("Ozone, highest ")
 
 
+def test_each_value_of_a_device_has_the_limit_of_its_rule():
+    made = panel("qala-device", "What it measures", "timeseries")
+    ozone, humidity = "air_ozone_ugm3_mean_over_time", "temperature_humidity_pct_mean_over_time"
+    steps = look(made, ozone, "thresholds")["steps"]
+    assert [step["value"] for step in steps] == [None, math.nextafter(100, math.inf)]
+    assert look(made, ozone, "custom.thresholdsStyle") == {"mode": "dashed"}
+    with pytest.raises(StopIteration):
+        look(made, humidity, "custom.thresholdsStyle")
+
+
 def test_publishing_removes_boards_that_are_no_more(tmp_path, monkeypatch):
     monkeypatch.setattr("dashboards.publish.PUBLISHED", tmp_path)
     (tmp_path / "qala-gone.json").write_text("{}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from bokeh.models.annotations.geometry import Span
 
 from dashboards.draw.series import Beside, places
-from dashboards.model import Shown
+from dashboards.model import Section, Shown, Step
+from dashboards.preview.charts import charts_of
 from dashboards.preview.history import event_marks, known_until_ms, series_lines, state_lines
 from schemas.influxql import Series
 from tests.support.preview_boards import (
+    CITY,
     GATE,
     HISTORY,
     MARKS,
@@ -62,6 +65,18 @@ def test_line_beside_another_is_known_by_it() -> None:
     assert peak.label == "Ozone_highest · stop-1 · ion-1"
     assert peak.beside == Beside("stop-1 · ion-1", "Ozone_highest")
     assert places(lines) == [0, 1, 1]
+
+
+def test_chart_of_one_unit_has_the_limit_of_its_line() -> None:
+    limit = (Step(None, "good"), Step(100.0, "critical"))
+    ozone = replace(HISTORY.lines[0], steps=limit)
+    chart = replace(HISTORY, lines=(ozone, HISTORY.lines[1]))
+    board = replace(CITY, sections=(Section(title="", panels=(chart,)),))
+    found = {name: [rows(STOP, (NOW_MS, 87.0))] for name in ("ozone_history", "share_history")}
+    ((of_ozone, of_share),) = charts_of(board, answers(found))
+    for made, levels in ((of_ozone, [100.0]), (of_share, [])):
+        across = [each for each in made.figure.select(Span) if each.dimension == "width"]
+        assert [each.location for each in across] == levels
 
 
 def test_silence_in_a_history_is_a_gap() -> None:

@@ -261,15 +261,9 @@ class AbsentAlert:
             return None
         return self._active_ms + self._rule.for_ms
 
-    def heard(self, clock_ms: int, active_ms: int, age_ms: int = 0) -> list[Alert] | None:
-        """Take note of a reading of the rule's type, which the bridge received ``age_ms`` ago.
-
-        It ends the silence, whatever its event time is; not where it was received longer ago
-        than the rule's limit (a mended dead letter): that is no sign of life.
-        """
+    def heard(self, clock_ms: int, active_ms: int) -> list[Alert] | None:
+        """Take note of a reading of the rule's type, however old it is; it ends the silence."""
         if self._firing:
-            if age_ms > self._rule.for_ms:
-                return None
             self._firing = False
             change = [self._alert("resolved", clock_ms, active_ms, ordinal=1)]
             self._clock_ms = clock_ms

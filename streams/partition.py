@@ -23,6 +23,7 @@ from schemas.deadletters import (
     HEADER_REASON,
     HEADER_RX,
     HEADER_TOPIC,
+    REPLAY_BRIDGE,
     Reason,
 )
 from schemas.envelope import Headers, Line, decode_envelope, decode_line, header, speed_in
@@ -190,7 +191,9 @@ class Partition:
             lines = ()
         if len(lines) != len(raw):
             lines = [self._decoded(one, headers, out) for one in raw]
-        late = LatePartials(offset, self.clock)
+        # a letter that was mended is from when it was received first: no sign of life now
+        live = header(headers, HEADER_BRIDGE) != REPLAY_BRIDGE
+        late = LatePartials(offset, self.clock, live=live)
         fold = self._fold_reading
         for line, text in zip(lines, raw, strict=True):
             if line is None:
@@ -219,7 +222,7 @@ class Partition:
         """The hot path: one reading, with everything that rarely happens moved elsewhere."""
         reading: Any = line.reading
         if reading is None:
-            self._fold_other(line, offset, out)
+            self._fold_other(line, offset, late, out)
             return
         kind = type(reading)
         tags = TAGS[kind]
@@ -259,11 +262,12 @@ class Partition:
             event_ms = at
             length -= len(f',"at":{at}')
         device.wrong_clock = at is not None
-        if active_ms >= device.look_at_active_ms:
-            site.hear(device, event_ms, line.rx, out)
+        if late.live:
+            if active_ms >= device.look_at_active_ms:
+                site.hear(device, event_ms, out)
+            feed.heard_ms, feed.heard_active_ms = now_ms, active_ms
         feed.readings += 1
         feed.bytes += length - feed.overhead
-        feed.heard_ms, feed.heard_active_ms = now_ms, active_ms
         values = feed.values(reading)
         start = event_ms - event_ms % WINDOW_10S
         if start == feed.start:
@@ -286,22 +290,22 @@ class Partition:
                 feed.calm_from_ms = event_ms
         elif feed.judges:
             site.judge(feed, values, event_ms, out)
-        if feed.unarmed:
-            site.end_silence(feed, line.rx, out)
+        if feed.unarmed and late.live:
+            site.end_silence(feed, out)
         counts.accepted += 1
 
     def _feed(self, line: Line, reading: Reading, offset: int) -> tuple[Feed, Site]:
         site = self.sites.get(line.site) or self._site(line.site, offset)
         return site.feed(line, reading), site
 
-    def _fold_other(self, line: Line, offset: int, out: Outbox) -> None:
+    def _fold_other(self, line: Line, offset: int, late: LatePartials, out: Outbox) -> None:
         site = self.sites.get(line.site) or self._site(line.site, offset)
         if offset <= site.fence:
             self.counts.replayed += 1
             return
         site.changed = True
         if line.status is not None:
-            site.fold_status(line, out)
+            site.fold_status(line, out, live=late.live)
             self.counts.statuses += 1
         elif line.reply is not None:
             self.counts.replies += 1

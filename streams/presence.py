@@ -1,10 +1,11 @@
 """Whether a device is there: online, stale, offline or never seen.
 
 A device is stale after three of its usual intervals without a word. The usual interval is the
-median of its last 16 gaps, held between 10 s and 1 h; before four words it is unknown, and
-taken for 5 minutes: who was heard once and then no more must not look well for hours. Gaps are
-measured on the log's active clock between moments at least a second apart, so an array of readings
-that arrives at once is one word of the device, and an outage of ours is no gap.
+median of its last 16 gaps, held between 10 s and 1 h; before it has spoken four times it is
+unknown, and taken for 5 minutes: who was heard once and then no more must not look well for hours.
+Gaps are measured on the log's active clock between moments at least a second apart, so an array
+of readings that arrives at once is one word of the device, and an outage of ours is no gap. What
+a replay of dead letters brings is no word of it at all.
 """
 
 from __future__ import annotations
@@ -87,12 +88,8 @@ class Presence:
         """When on the active clock silence makes it stale, or None where it cannot."""
         if self.state != "online":
             return None
-        return self.heard_active_ms + self._silence_ms(speed)
-
-    def _silence_ms(self, speed: float) -> int:
-        """So much silence makes it stale."""
         interval = self.usual_interval_ms(speed) or int(UNKNOWN_INTERVAL_MS * speed)
-        return STALE_AFTER_INTERVALS * interval
+        return self.heard_active_ms + STALE_AFTER_INTERVALS * interval
 
     def becomes(self, state: DeviceStateName, now_ms: int) -> bool:
         """Enter ``state``; False where it is in it already."""
@@ -103,16 +100,13 @@ class Presence:
         self.look_at_active_ms = -1
         return True
 
-    def revived_by(self, event_ms: int, age_ms: int, speed: float = 1.0) -> bool:
-        """Whether a reading of ``event_ms``, received ``age_ms`` ago, shows it to be there.
+    def revived_by(self, event_ms: int) -> bool:
+        """Whether a reading of ``event_ms`` shows the device to be there.
 
         After its last will, only what it said later does: the broker may still deliver what
-        it said before. And what was received longer ago than it may be silent (a mended dead
-        letter) says nothing of now.
+        it said before.
         """
-        if self.state == "offline" and event_ms <= self.since_ms:
-            return False
-        return self.state == "never_seen" or age_ms <= self._silence_ms(speed)
+        return self.state != "offline" or event_ms > self.since_ms
 
     def told(self, status: Status, now_ms: int) -> bool:
         """Take in a status, in the order of the log; True where the state changed.

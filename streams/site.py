@@ -88,13 +88,11 @@ class Site:
             out.counts.resets += 1
         return True
 
-    def hear(self, device: Device, event_ms: int, rx_us: int, out: Outbox) -> None:
+    def hear(self, device: Device, event_ms: int, out: Outbox) -> None:
         """A reading came that may change the device's presence."""
         presence = device.presence
-        if presence.state != "online":
-            age_ms = self._age_ms(rx_us)
-            if not presence.revived_by(event_ms, age_ms, self.clock.speed):
-                return
+        if presence.state != "online" and not presence.revived_by(event_ms):
+            return
         revived = presence.becomes("online", self.clock.now_ms)
         presence.heard(self.clock.now_ms, self.clock.active_ms)
         device.look_at_active_ms = presence.look_at_active_ms
@@ -126,25 +124,18 @@ class Site:
         out.alerts(changes)
         self._await(feed.owned, changes[-1].rule, alert)
 
-    def end_silence(self, feed: Feed, rx_us: int, out: Outbox) -> None:
+    def end_silence(self, feed: Feed, out: Outbox) -> None:
         """A reading came where a silence was not awaited yet, or had become an alert."""
-        clock = self.clock
-        age_ms = self._age_ms(rx_us)
-        feed.unarmed = False
         for rule, silence in feed.silences:
             if silence.due_active_ms is None:
-                out.alerts(silence.heard(clock.now_ms, clock.active_ms, age_ms))
+                out.alerts(silence.heard(self.clock.now_ms, self.clock.active_ms))
                 self._await(feed.owned, rule, silence)
-                feed.unarmed |= silence.due_active_ms is None
+        feed.unarmed = False
 
-    def _age_ms(self, rx_us: int) -> int:
-        """How long ago a bridge received a line, at the watermark: its way to the log is no age."""
-        return self.clock.watermark_ms - rx_us // 1000
-
-    def fold_status(self, line: Line, out: Outbox) -> None:
-        """Take in a device's status."""
+    def fold_status(self, line: Line, out: Outbox, *, live: bool) -> None:
+        """Take in a device's status; one that is not ``live`` says nothing of now."""
         device = self.devices.get(line.device) or self._device(line.kind, line.device)
-        if line.status is None:
+        if line.status is None or not live:
             return
         device.catch_up()
         if device.presence.told(line.status, self.clock.now_ms):

@@ -202,16 +202,17 @@ class SiteWindows:
 
 
 class LatePartials:
-    """One envelope's moment on the log's clock, and its late readings.
+    """One envelope's moment on the log's clock, whether it is of then, and its late readings.
 
     They are gathered by series, window and start, each of them for a row of its own.
     """
 
-    __slots__ = ("active_ms", "held", "now_ms", "offset", "watermark_ms")
+    __slots__ = ("active_ms", "held", "live", "now_ms", "offset", "watermark_ms")
 
-    def __init__(self, offset: int, clock: LogClock) -> None:
+    def __init__(self, offset: int, clock: LogClock, *, live: bool = True) -> None:
         """Begin for the envelope at ``offset``, with the clock as it brought it."""
         self.offset = offset
+        self.live = live
         self.now_ms = clock.now_ms
         self.active_ms = clock.active_ms
         self.watermark_ms = clock.watermark_ms

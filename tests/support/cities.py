@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from schemas.deadletters import REPLAY_BRIDGE
 from schemas.envelope import envelope_headers, line_bytes, line_head
 
 START_MS = 1_767_225_600_000
@@ -130,9 +131,9 @@ class City:
             line_bytes(talker.head, rx, what.encode(), msgspec.json.encode(body), at)
         )
 
-    def _send(self) -> None:
+    def _send(self, *, bridge: str = "test") -> None:
         if self._lines:
-            headers = envelope_headers("test", len(self._lines))
+            headers = envelope_headers(bridge, len(self._lines))
             self.log.append(Record(self.now_ms, b"".join(self._lines), headers))
             self._lines = []
 
@@ -179,9 +180,14 @@ class City:
 
     def _mended(self, talker: _Talker, number: int) -> None:
         # a dead letter, replayed: under the time at which the bridge received it first
+        self._send()
         age_ms = (number % 12 + 1) * 8_000 + number % 3
-        body = talker.reading(self.now_ms - age_ms, number)
-        self._line(talker, "reading", body, age_ms=age_ms)
+        if number % 5 == 0 and talker.status is not None:
+            self._line(talker, "status", talker.status | {"ts": self.now_ms}, age_ms=age_ms)
+        else:
+            body = talker.reading(self.now_ms - age_ms, number)
+            self._line(talker, "reading", body, age_ms=age_ms)
+        self._send(bridge=REPLAY_BRIDGE)
 
     def _skip(self, talker: _Talker, number: int) -> None:
         count = 1 + number % 5

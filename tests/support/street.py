@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from schemas import topics
+from schemas.deadletters import REPLAY_BRIDGE
 from schemas.envelope import envelope_headers, line_bytes, line_head
 from schemas.readings import KIND_OF_TYPE
 from schemas.records import (
@@ -61,6 +62,10 @@ class Street:
         part = self.part
         self.outputs += part.fold(part.last + 1, START_MS + self.ms, value, headers)
 
+    def replays(self, *lines: bytes) -> None:
+        """Fold one envelope of dead letters that were mended."""
+        self.fold(b"".join(lines), envelope_headers(REPLAY_BRIDGE, len(lines)))
+
     def says(self, device: str, reading_type: str, **fields: Any) -> None:
         """A device sends one reading with the next seq, of now where ``ms`` doesn't say when."""
         self.send(self.line(device, reading_type, **fields))
@@ -72,14 +77,10 @@ class Street:
         *,
         ms: int | None = None,
         at: int | None = None,
-        age_s: float = 0,
         site: str = SITE,
         **fields: Any,
     ) -> bytes:
-        """A reading's line; ``ms`` is its event time, ``at`` stands where that is not believed.
-
-        A bridge received it ``age_s`` ago.
-        """
+        """A reading's line; ``ms`` is its event time, ``at`` stands where that is not believed."""
         body = {
             "type": reading_type,
             "ts": START_MS + (self.ms if ms is None else ms),
@@ -89,7 +90,7 @@ class Street:
         }
         self._seqs[device] = body["seq"] + 1
         head = line_head(site, KIND_OF_TYPE[reading_type], device)
-        rx = (START_MS + self.ms - int(age_s * 1000)) * 1000
+        rx = (START_MS + self.ms) * 1000
         return line_bytes(
             head, rx, b"reading", msgspec.json.encode(body), None if at is None else START_MS + at
         )

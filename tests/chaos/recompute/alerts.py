@@ -70,42 +70,22 @@ def alert_id(rule: Rule, site: str, device: str, started_ms: int) -> str:
 def silences(
     rule: Rule, readings: Sequence[Accepted], looks: Looks
 ) -> Iterator[tuple[int, Change]]:
-    """(start in ms, change) of each silence after a reading of the rule's type.
-
-    Once it fires, it ends with the next one that the bridge did not receive longer ago than the
-    rule's limit.
-    """
-    newest_rx_us: dict[int, int] = {}
-    for one in readings:
-        if one.type == rule.type:
-            newest_rx_us[one.record] = max(one.rx_us, newest_rx_us.get(one.record, one.rx_us))
-    heard = sorted(newest_rx_us)
-    place = 0
-    while place < len(heard):
-        last = looks.moments[heard[place]]
-        place += 1
-        fired = _silent(rule, last, looks, heard[place] if place < len(heard) else None)
-        if fired is None:
-            continue
-        silent_s = (fired.active_ms - last.active_ms) / 1000
-        yield last.now_ms, Change("firing", fired.now_ms, 0, silent_s)
-        while place < len(heard):
-            end = looks.moments[heard[place]]
-            if end.watermark_ms - newest_rx_us[end.record] // 1000 <= rule.for_ms:
-                silent_s = (end.active_ms - last.active_ms) / 1000
-                yield last.now_ms, Change("resolved", end.now_ms, 1, silent_s)
+    """(start in ms, change) of each silence after a live reading of the rule's type."""
+    heard = sorted({one.record for one in readings if one.type == rule.type and one.live})
+    for place, record in enumerate(heard):
+        last = looks.moments[record]
+        ended = heard[place + 1] if place + 1 < len(heard) else len(looks.moments)
+        for moment in looks.since(last.active_ms + rule.for_ms):
+            if moment.record > ended:
                 break
-            place += 1
-
-
-def _silent(rule: Rule, last: Moment, looks: Looks, until: int | None) -> Moment | None:
-    """When silence since ``last`` is seen to be too long, no later than at the record ``until``."""
-    for moment in looks.since(last.active_ms + rule.for_ms):
-        if until is not None and moment.record > until:
-            return None
-        if moment.active_ms >= moment.hold_ms:
-            return moment
-    return None
+            if moment.active_ms >= moment.hold_ms:
+                silent_s = (moment.active_ms - last.active_ms) / 1000
+                yield last.now_ms, Change("firing", moment.now_ms, 0, silent_s)
+                if ended < len(looks.moments):
+                    end = looks.moments[ended]
+                    silent_s = (end.active_ms - last.active_ms) / 1000
+                    yield last.now_ms, Change("resolved", end.now_ms, 1, silent_s)
+                break
 
 
 def of_readings(

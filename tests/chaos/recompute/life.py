@@ -31,7 +31,7 @@ class Accepted(NamedTuple):
     type: str
     tags: tuple[str, ...]
     event_ms: int
-    rx_us: int
+    live: bool
     size: int
     reading: dict[str, Any]
 
@@ -61,7 +61,7 @@ class Life:
     """
 
     def __init__(self, said: Sequence[Line], moments: Sequence[Moment]) -> None:
-        self.facts = DeviceFacts(said[0].kind)
+        self.facts = DeviceFacts(said[0].kind, since_ms=moments[said[0].record].now_ms)
         self.told: DeviceFacts | None = None
         self.states: list[tuple[int, State]] = []
         self.accepted: list[Accepted] = []
@@ -87,25 +87,25 @@ class Life:
         if self.facts.state == "online" and self._silent_too_long(moment):
             self._becomes("stale", moment)
         if moment.minute:
+            if self.facts.state == "never_seen" and not self.states:
+                self.states.append((self.facts.since_ms, "never_seen"))
             self.told = replace(self.facts)
 
     def _silent_too_long(self, moment: Moment) -> bool:
         silent_ms = moment.active_ms - self._heard_active_ms
         if silent_ms < STALE_AFTER * int(SHORTEST_MS * moment.speed):
             return False
-        return silent_ms >= self._longest_silence_ms(moment)
-
-    def _longest_silence_ms(self, moment: Moment) -> int:
         shortest, longest = SHORTEST_MS * moment.speed, LONGEST_MS * moment.speed
         usual = UNKNOWN_MS * moment.speed
         if self._words >= FEWEST_WORDS:
             usual = min(max(median(self._gaps[-GAPS:]), shortest), longest)
-        return STALE_AFTER * int(usual)
+        return silent_ms >= STALE_AFTER * int(usual)
 
     def _line(self, line: Line, moment: Moment) -> None:
         if line.status is not None:
             self.statuses += 1
-            self._status(line.status, moment)
+            if line.live:
+                self._status(line.status, moment)
         elif line.reading is not None:
             self._reading(line, line.reading, moment)
 
@@ -126,16 +126,12 @@ class Life:
             return
         event_ms = reading["ts"] if line.at is None else line.at
         facts.wrong_clock = line.at is not None
-        facts.heard_ms, self._heard_active_ms = moment.now_ms, moment.active_ms
-        # After its last will only what it says later shows that it is there, and after a silence
-        # only what was received within it
-        age_ms = moment.watermark_ms - line.rx_us // 1000
-        unheard = facts.state == "offline" and event_ms <= facts.since_ms
-        if facts.state in {"stale", "offline"}:
-            unheard = unheard or age_ms > self._longest_silence_ms(moment)
-        if not unheard:
-            self._note_gap(moment)
-            self._becomes("online", moment)  # told before the reading itself is counted
+        if line.live:  # a mended letter is from before: it does not show that it is there
+            facts.heard_ms, self._heard_active_ms = moment.now_ms, moment.active_ms
+            # After its last will only what it says later does
+            if facts.state != "offline" or event_ms > facts.since_ms:
+                self._note_gap(moment)
+                self._becomes("online", moment)  # told before the reading itself is counted
         facts.readings += 1
         facts.late += event_ms // 10_000 * 10_000 + 10_000 <= moment.watermark_ms
         self.accepted.append(
@@ -147,7 +143,7 @@ class Life:
                 reading["type"],
                 tags_of(reading),
                 event_ms,
-                line.rx_us,
+                line.live,
                 line.size,
                 reading,
             )

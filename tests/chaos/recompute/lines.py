@@ -18,19 +18,19 @@ _NAME = ("ts", "boot", "seq")
 class Line(NamedTuple):
     """What a device said in the record at ``record``: a reading or a status.
 
-    ``rx_us`` is when the bridge received it. ``at`` (ms) is there where its clock was not
-    believed; ``size`` is of the reading's JSON.
+    ``at`` (ms) is there where its clock was not believed; ``size`` is of the reading's JSON. It
+    is ``live`` where no replay of dead letters wrote it.
     """
 
     record: int
     site: str
     kind: str
     device: str
-    rx_us: int
     at: int | None
     reading: dict[str, Any] | None
     status: dict[str, Any] | None
     size: int
+    live: bool
 
     @property
     def key(self) -> tuple[str, str]:
@@ -43,7 +43,7 @@ def lines(log: Sequence[LogRecord]) -> Iterator[Line | None]:
     for place, record in enumerate(log):
         for raw in (record.value or b"").removesuffix(b"\n").split(b"\n"):
             if record.value:
-                yield from _line(place, raw)
+                yield from _line(place, raw, live=("bridge", b"replay") not in record.headers)
 
 
 def tags_of(reading: dict[str, Any]) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def tags_of(reading: dict[str, Any]) -> tuple[str, ...]:
     return tuple(reading.get(tag, TAG_DEFAULTS.get(tag)) for tag in TAGS[reading["type"]])
 
 
-def _line(place: int, raw: bytes) -> Iterator[Line | None]:
+def _line(place: int, raw: bytes, *, live: bool) -> Iterator[Line | None]:
     try:
         line = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -63,8 +63,8 @@ def _line(place: int, raw: bytes) -> Iterator[Line | None]:
     if reading is None and status is None:
         return  # a reply, or what an operator decided
     size = len(raw) - raw.index(_READING) - len(_READING) - len(b"}") if reading else 0
-    origin = line["site"], line["kind"], line["device"], line["rx"]
-    yield Line(place, *origin, line.get("at"), reading, status, size)
+    origin = line["site"], line["kind"], line["device"]
+    yield Line(place, *origin, line.get("at"), reading, status, size, live)
 
 
 def _is_line(line: Any) -> bool:

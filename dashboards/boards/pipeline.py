@@ -6,6 +6,7 @@ from dashboards.boards import parts
 from dashboards.limits import Limits
 from dashboards.model import RAW_SPANS, Board, Section, Shown, Signal, Stat, Step, Table, TimeSeries
 from dashboards.signals import chat, liveness, pipeline, simulated, states
+from schemas.deadletters import REPLAY_BRIDGE
 from schemas.measurements import TICK_LIMIT_S
 
 
@@ -126,8 +127,8 @@ def _pipeline_tables() -> tuple[Table, ...]:
         Table(
             title="Bridges",
             description="When each bridge last ticked, as the InfluxDB sink saw it. "
-            "`qala dlq replay` writes as bridges do, never ticks, and is not among them.",
-            rows=pipeline.told("bridge", "tick_age_s", ("instance",)),
+            "`qala dlq replay` writes as bridges do, and is not among them.",
+            rows=pipeline.told("bridge", "lines", ("instance",), but=REPLAY_BRIDGE),
             age_title="Told",
             columns=(
                 Shown(

@@ -158,12 +158,15 @@ def each_now(stage: Stage, field: str, title: str, unit: str) -> Signal:
 
 
 @cache
-def told(stage: Stage, field: str, by: tuple[str, ...] = ()) -> Signal:
-    """When a stage last told a figure."""
+def told(stage: Stage, field: str, by: tuple[str, ...] = (), *, but: str = "") -> Signal:
+    """When a stage last told a figure; by all copies of it except ``but``."""
+    without = (f"\"instance\" != '{but}'",) if but else ()
     return Signal(
         name="_".join([stage.replace("-", "_"), field, "told", *by]),
         title="Told",
-        query=forms.last_value(_SOURCE, field, _of(stage), within(forms.RAW_KEEP_S), by=by),
+        query=forms.last_value(
+            _SOURCE, field, _of(stage), *without, within(forms.RAW_KEEP_S), by=by
+        ),
         unit="",
         kind="age",
         measurement="pipeline",

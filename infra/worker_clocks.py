@@ -97,8 +97,8 @@ async def _newest(topic: OpenTopic, begin: Mapping[int, int]) -> WorkerClocks:
             if word is not None:
                 partitions = word.partitions
                 at_ms = word.clock if word.speed is None else record.timestamp
-                if word.speed is not None and (simulated is None or at_ms > simulated.wall_ms):
-                    simulated = SimulatedClock(word.clock, at_ms, word.speed)
+                if word.speed is not None:
+                    simulated = _furthest(simulated, SimulatedClock(word.clock, at_ms, word.speed))
                 told_ms[word.partition] = max(at_ms, told_ms.get(word.partition, at_ms))
         upper |= lower
         waiting = {
@@ -106,6 +106,14 @@ async def _newest(topic: OpenTopic, begin: Mapping[int, int]) -> WorkerClocks:
         }
         step *= 4
     return WorkerClocks(partitions, told_ms, simulated)
+
+
+def _furthest(one: SimulatedClock | None, other: SimulatedClock) -> SimulatedClock:
+    """The clock that shows more at one moment: a partition may be behind."""
+    if one is None or one.speed != other.speed:
+        return other
+    ahead_ms = other.shown_ms - one.shown_ms - (other.wall_ms - one.wall_ms) * one.speed
+    return other if ahead_ms > 0 else one
 
 
 def _word(value: bytes | None) -> WorkerProgress | None:

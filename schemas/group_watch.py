@@ -63,27 +63,31 @@ async def watch_member(
     """
     clock = asyncio.get_running_loop().time
     patience = Patience(gap_s=2 * EVERY_S)
-    refused: Wait | None = None
+    forgiven_s = 0.0
+    trouble: str | None = None
     while True:
         await asyncio.sleep(EVERY_S)
         wait = awaited() if kafka_watch.PART not in readiness.reasons else None
         waited_s = patience.look(clock(), wait)
-        if wait is None or (waited_s < TOLD_S and wait != refused):
-            refused = None
+        if wait is None or waited_s < TOLD_S:
+            forgiven_s, trouble = 0.0, None
             readiness.working(part)
             continue
-        said = f"{wait.what} for {waited_s:.0f} s, while Kafka answers"
-        readiness.waiting(part, said)
-        if waited_s > limit_s(session_s):
-            trouble = await coordinator_trouble(kafka, group)
-            if trouble is None and awaited() == wait:
-                raise StuckClientError(f"{said} other clients: this one hangs, and a new one helps")
-            # it has the whole limit again from when the coordinator answers
-            patience.begin_again()
-            if trouble is not None:
-                refused = wait
-                _log.warning("the coordinator of a group is waited for", group=group, why=trouble)
-                readiness.waiting(part, f"{wait.what}: {trouble}")
+        if trouble is not None or waited_s - forgiven_s > limit_s(session_s):
+            found = await coordinator_trouble(kafka, group)
+            if awaited() != wait:
+                continue
+            if found is None and trouble is None:
+                raise StuckClientError(
+                    f"{wait.what} for {waited_s:.0f} s, while Kafka answers other clients: this "
+                    "one hangs, and a new one helps"
+                )
+            if found is not None and trouble is None:
+                _log.warning("the coordinator of a group is waited for", group=group, why=found)
+            # once the coordinator answers, the member has the whole limit
+            forgiven_s, trouble = waited_s, found
+        why = "while Kafka answers" if trouble is None else f"as {trouble}"
+        readiness.waiting(part, f"{wait.what} for {waited_s:.0f} s, {why}")
 
 
 async def coordinator_trouble(kafka: KafkaConnection, group: str) -> str | None:
@@ -97,8 +101,8 @@ async def coordinator_trouble(kafka: KafkaConnection, group: str) -> str | None:
             finally:
                 await admin.close()
     except (KafkaError, OSError, TimeoutError) as exc:
-        return f"its coordinator does not answer ({type(exc).__name__})"
+        return f"the group's coordinator does not answer ({type(exc).__name__})"
     (found,) = answer.to_object()["groups"]
     if found["error_code"]:
-        return f"its coordinator serves nobody ({for_code(found['error_code']).__name__})"
+        return f"the group's coordinator serves nobody ({for_code(found['error_code']).__name__})"
     return None

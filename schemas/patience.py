@@ -30,7 +30,3 @@ class Patience:
         self._awaited = awaited
         self._last_s = now_s
         return self._waited_s
-
-    def begin_again(self) -> None:
-        """Count from the next look on, whatever it is that is waited for."""
-        self._awaited = None

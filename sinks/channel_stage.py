@@ -74,6 +74,7 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._held: frozenset[TopicPartition] = frozenset()
         self._prepared = False
         self._paused = False
+        self._drained = False
         readiness.waiting(self._part, "starting")
 
     async def run(self, kafka: KafkaConnection, random: Random, stop: asyncio.Event) -> None:
@@ -85,8 +86,13 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(self._queue.run())
             while not await self._served(kafka, random, stop, sending):
+                self._readiness.waiting(self._part, "a client of Kafka is made anew")
                 self._progress.drop(self._held)
                 self._queue.leave(self._held)
+                # a group that ends its tasks while another one does hides it from this one
+                if sending.done() or _is_cancelled():
+                    break
+            await self._drain(sending)
             sending.cancel()
 
     async def _served(
@@ -143,11 +149,17 @@ class ChannelStage(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             ]
             consuming = tasks.create_task(within_stop(self._consume_until(stop), stop))
             await stop.wait()
-            self._queue.close()
-            await asyncio.wait((sending,), timeout=self._settings.drain_s)
+            await self._drain(sending)
             for task in beside:
                 task.cancel()
             await consuming
+
+    async def _drain(self, sending: asyncio.Task[None]) -> None:
+        """Once, let what is being sent be finished, if the settings' time allows."""
+        if not self._drained:
+            self._drained = True
+            self._queue.close()
+            await asyncio.wait((sending,), timeout=self._settings.drain_s)
 
     async def _consume_until(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -271,3 +283,8 @@ def first_moment_ms(
         return ours - look_back_ms
     newest = [one.newest_ms for one in noted.values() if one.newest_ms is not None]
     return max(newest) if newest else now_ms - look_back_ms
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from sinks.errors import ChatUrlError
 from sinks.messages import Message
-from sinks.settings import ChatSinkSettings
+from sinks.settings import FILE_CHANNEL, ChatSinkSettings
 
 _NOTIFY_TYPE = {"firing": NotifyType.FAILURE, "resolved": NotifyType.SUCCESS}
 _NAME_DIGITS = 10
@@ -104,7 +104,7 @@ class AppriseChannel:
 class FileChannel:
     """``messages.ndjson`` in ``folder``, and one line on the screen."""
 
-    name = "file"
+    name = FILE_CHANNEL
 
     def __init__(self, folder: Path, screen: TextIO) -> None:
         self._file = folder / "messages.ndjson"

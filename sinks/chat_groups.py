@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError, for_code
 from schemas.connections import KafkaConnection
 from schemas.lineprotocol import pipeline_row
 from schemas.topics import ALERTS
-from sinks.chat import FileChannel
+from sinks.settings import FILE_CHANNEL
 
 _log = structlog.get_logger(__name__)
 _ASK_S = 5.0
@@ -132,8 +132,8 @@ def in_use(channels: Collection[Channel]) -> list[Channel]:
     Kafka knows its group for days after that. Of any other channel that nobody serves it can't be
     told whether it was given up or is missed.
     """
-    served = any(channel.members for channel in channels)
-    return [one for one in channels if one.members or one.name != FileChannel.name or not served]
+    messenger = any(channel.name != FILE_CHANNEL for channel in channels)
+    return [one for one in channels if one.members or one.name != FILE_CHANNEL or not messenger]
 
 
 def lag_of(committed: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> int:

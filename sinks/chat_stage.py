@@ -28,8 +28,6 @@ from sinks.receipts import Receipts
 from sinks.settings import ChatSinkSettings
 
 _log = structlog.get_logger(__name__)
-_POLL_MS = 200
-_RECORDS = 100
 
 
 async def run_chat_sink(

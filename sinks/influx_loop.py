@@ -184,8 +184,12 @@ class InfluxLoop(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             token.done()
             return
         made = self._maker.rows(topic, record.value, time.time_ns() // 1_000_000)
-        if topic == TELEMETRY and self._own.telemetry(partition, record):
-            made.rx_us = made.event_ms = None
+        if topic == TELEMETRY:
+            if self._own.telemetry(partition, record):
+                made.rx_us = made.event_ms = None
+            if left := self._own.left(record):
+                self._received(_OWN, len(left))
+                self._writers[DEFAULT_POLICY].add(Chunk(left, _OWN, token))
         if made.progress is not None:
             self._own.worked(partition, record.offset, made.progress)
         self._received(topic, made.received)

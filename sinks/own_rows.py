@@ -65,15 +65,18 @@ class OwnRows:
     def telemetry(self, partition: TopicPartition, record: ConsumerRecord) -> bool:
         """An envelope or a tick was read; whether its times say nothing of our pace.
 
-        Those of a simulated clock don't, nor those of a replay, whose receive times are old.
+        Those of a simulated clock don't, nor those of a replay, whose receive times are old, nor
+        the last word of a bridge that is not there any more.
         """
         bridge = header(record.headers, HEADER_BRIDGE)
         speed = speed_in(record.headers)
         if record.value:
             self._report.envelope(bridge, record.value.count(b"\n"), len(record.value))
             return speed is not None or bridge == REPLAY_BRIDGE
+        if header(record.headers, HEADER_LEFT) is not None:
+            return True
         if speed is None:
-            self._note_tick(bridge, record)
+            self._report.tick(bridge, record.timestamp)
         numbers = self._consumer.partitions_for_topic(TELEMETRY)
         if numbers:
             self._liveness.ticked(
@@ -85,14 +88,15 @@ class OwnRows:
             )
         return speed is not None
 
-    def _note_tick(self, bridge: str | None, record: ConsumerRecord) -> None:
-        if header(record.headers, HEADER_LEFT) is None:
-            self._report.tick(bridge, record.timestamp)
-            return
-        # by the next report we may be gone, and who goes on does not read it again
-        row = self._report.left(bridge, record.timestamp, time.time_ns())
-        if self._may_write():
-            self._write([row])
+    def left(self, record: ConsumerRecord) -> list[str]:
+        """The row of what may be a bridge's last tick; it is to be written before its offset goes.
+
+        By the next report we may be gone, and who goes on does not read it again.
+        """
+        if record.value or header(record.headers, HEADER_LEFT) is None:
+            return []
+        bridge = header(record.headers, HEADER_BRIDGE)
+        return [self._report.left(bridge, record.timestamp, time.time_ns())]
 
     def letter(self, record: ConsumerRecord) -> None:
         """A dead letter was read; its bytes are left alone. The mark of a replay is none."""

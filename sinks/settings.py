@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -50,6 +51,10 @@ class InfluxSinkSettings(BaseModel):
     """Readings of a wrong clock whose first receive time is remembered."""
     session_timeout_ms: int = Field(6000, ge=1000)
     """After how long without a sign of life Kafka gives this copy's partitions to another."""
+
+
+FILE_CHANNEL: Final = "file"
+"""The name of the chat channel where no URL names another."""
 
 
 class ChatSinkSettings(BaseModel):

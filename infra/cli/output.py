@@ -15,6 +15,8 @@ from rich.text import Text
 from infra.tables import HouseTable
 
 _PLAIN_WIDTH: Final = 120
+_LEAST_WIDTH: Final = 40
+"""Narrower than that is no screen: some terminals give 0 where they don't know."""
 
 
 def console() -> Console:
@@ -25,7 +27,8 @@ def console() -> Console:
 
 def _width_is_set() -> bool:
     """Whether COLUMNS says how wide the output is to be; rich's console goes by it."""
-    return os.environ.get("COLUMNS", "").isdecimal()
+    columns = os.environ.get("COLUMNS", "")
+    return columns.isdecimal() and int(columns) >= _LEAST_WIDTH
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold

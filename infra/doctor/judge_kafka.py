@@ -10,6 +10,7 @@ from infra.doctor.judge_rights import NAME_USER, grant, judge_rights
 from infra.doctor.judge_topics import judge_topics
 from infra.doctor.kafka_rights import tells_rights
 from infra.words import counted
+from sinks.settings import FILE_CHANNEL
 
 FAR_BEHIND: Final = 10_000
 """Records of lag from which a group is said to be behind."""
@@ -124,6 +125,8 @@ def _group(found: Findings, group: GroupSeen, user: str | None) -> None:
             "Kafka does not let us see it",
             f"look with a user that may: {grant('operator') if user else NAME_USER}",
         )
+    elif not group.expected and not group.members and group.name.endswith(f".{FILE_CHANNEL}"):
+        found.ok(check, f"written no more: the chat sink that runs here has a messenger{waiting}")
     elif not group.expected and not group.members:
         found.unknown(
             check,

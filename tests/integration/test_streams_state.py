@@ -388,7 +388,7 @@ async def test_a_worker_for_whom_no_partition_is_left_counts_as_settled(
             without = [
                 one for one in workers if "other workers" in one.readiness.reasons.get("group", "")
             ]
-            settled = [one.settled for one in made]
-            return len(without) == 1 and settled == [True] * len(workers)
+            waiting = [one.awaited for one in made]
+            return len(without) == 1 and waiting == [None] * len(workers)
 
         await eventually(one_has_none, timeout_s=40)

@@ -43,15 +43,6 @@ def test_a_process_that_was_halted_has_not_waited_meanwhile():
     assert one.look(4000.0, "commit 7") == GAP_S
 
 
-def test_it_begins_again_when_it_is_told_to():
-    one = patience()
-    one.look(0.0, "commit 7")
-    one.look(5.0, "commit 7")
-    one.begin_again()
-    assert one.look(7.0, "commit 7") == 0.0
-    assert one.look(8.0, "commit 7") == 1.0
-
-
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from([None, 1, 2])), max_size=60))
 def test_what_is_waited_is_the_sum_since_the_awaited_was_another(
     looks: list[tuple[float, int | None]],

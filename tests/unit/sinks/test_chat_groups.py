@@ -14,9 +14,12 @@ def test_a_file_that_is_written_counts():
     assert in_use([written, SERVED]) == [written, SERVED]
 
 
-def test_where_no_chat_is_served_each_is_missed():
+def test_a_file_is_missed_where_there_was_never_a_messenger():
     assert in_use([FILE]) == [FILE]
-    assert in_use([FILE, MISSED]) == [FILE, MISSED]
+
+
+def test_while_the_sink_is_away_the_messenger_alone_is_missed():
+    assert in_use([FILE, MISSED]) == [MISSED]
 
 
 def test_a_messenger_that_nobody_serves_is_missed_beside_one_that_is_served():

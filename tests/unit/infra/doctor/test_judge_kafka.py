@@ -283,9 +283,14 @@ async def test_a_broker_of_long_ago_is_told_and_not_asked_what_it_does_not_know(
             "can't tell now",
         ),
         (
-            GroupSeen(name="qala-sink-chat.file", state="Empty", lag=5, expected=False),
+            GroupSeen(name="qala-sink-chat.json-1", state="Empty", lag=5, expected=False),
             "unknown",
-            "other channels; 5 records wait",
+            "other channels; waiting: 5 records",
+        ),
+        (
+            GroupSeen(name="qala-sink-chat.file", state="Empty", lag=5, expected=False),
+            "ok",
+            "written no more",
         ),
     ],
 )

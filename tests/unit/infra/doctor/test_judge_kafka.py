@@ -287,17 +287,17 @@ async def test_a_broker_of_long_ago_is_told_and_not_asked_what_it_does_not_know(
             "unknown",
             "other channels; waiting: 5 records",
         ),
-        (
-            GroupSeen(name="qala-sink-chat.file", state="Empty", lag=5, expected=False),
-            "ok",
-            "written no more",
-        ),
     ],
 )
 def test_groups_are_judged_by_members_and_lag(group, state, words):
     found = only(seen(groups=(group,)))
     assert found.state == state
     assert words in found.what
+
+
+def test_the_file_of_alerts_is_not_missed_where_the_chat_sink_has_a_messenger():
+    file = GroupSeen(name="qala-sink-chat.file", state="Empty", lag=5, expected=False)
+    assert judged(seen(groups=(file,))) == []
 
 
 def test_the_mend_of_an_empty_group_is_its_command():

@@ -126,6 +126,8 @@ class Meter:
                 if not samples:
                     raise BehindError(f"{readings:,.0f} were over at once; give it more (--count)")
                 first = samples[0]
+                if first.begun >= now.readings:
+                    raise BehindError("all was begun before it could be measured; give it more")
                 return self.between(first._replace(readings=first.begun), now)
             if now.readings >= warm:
                 samples.append(now)

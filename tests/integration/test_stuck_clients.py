@@ -28,8 +28,8 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture(autouse=True)
 def _less_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_watch, "EVERY_S", 0.5)
-    monkeypatch.setattr(group_watch, "TOLD_S", 2.0)
-    monkeypatch.setattr(group_watch, "limit_s", lambda _session_s: 6.0)
+    monkeypatch.setattr(group_watch, "TOLD_S", 1.0)
+    monkeypatch.setattr(group_watch, "limit_s", lambda _session_s: 8.0)
 
 
 def _hardly_any_patience(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,10 @@ class WorkerClocks(NamedTuple):
         return told_ms is not None and -AHEAD_MS <= now_ms - told_ms <= LIVE_MS
 
 
+NO_CLOCKS: Final = WorkerClocks(0, {})
+"""Nothing was said, or nobody was asked."""
+
+
 async def worker_clocks(kafka: KafkaConnection, now_ms: int) -> WorkerClocks:
     """Read what the worker has said last, if that was within the last seconds.
 

@@ -13,11 +13,12 @@ from typing import Final, NamedTuple
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError
 
 from schemas import kafka_watch
 from schemas.connections import KafkaConnection
 from schemas.errors import StuckClientError
+from schemas.kafka_groups import described
 from schemas.patience import Patience
 from schemas.readiness import Readiness
 
@@ -33,7 +34,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Wait(NamedTuple):
-    """What a member waits for: the beginning of a sentence, and what differs when some has come."""
+    """What a member waits for: the beginning of a sentence, and what differs when some has come.
+
+    The sentence may become another one meanwhile; that is no end of the waiting.
+    """
 
     what: str
     state: Hashable
@@ -68,14 +72,14 @@ async def watch_member(
     while True:
         await asyncio.sleep(EVERY_S)
         wait = awaited() if kafka_watch.PART not in readiness.reasons else None
-        waited_s = patience.look(clock(), wait)
+        waited_s = patience.look(clock(), None if wait is None else wait.state)
         if wait is None or waited_s < TOLD_S:
             forgiven_s, trouble = 0.0, None
             readiness.working(part)
             continue
         if trouble is not None or waited_s - forgiven_s > limit_s(session_s):
             found = await coordinator_trouble(kafka, group)
-            if awaited() != wait:
+            if (now := awaited()) is None or now.state != wait.state:
                 continue
             if found is None and trouble is None:
                 raise StuckClientError(
@@ -97,12 +101,9 @@ async def coordinator_trouble(kafka: KafkaConnection, group: str) -> str | None:
             admin = AIOKafkaAdminClient(**kafka.client_args())
             try:
                 await admin.start()
-                (answer,) = await admin.describe_consumer_groups([group])
+                await described(admin, group)
             finally:
                 await admin.close()
     except (KafkaError, OSError, TimeoutError) as exc:
         return f"the group's coordinator does not answer ({type(exc).__name__})"
-    (found,) = answer.to_object()["groups"]
-    if found["error_code"]:
-        return f"the group's coordinator serves nobody ({for_code(found['error_code']).__name__})"
     return None

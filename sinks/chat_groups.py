@@ -14,9 +14,10 @@ from typing import NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError
 
 from schemas.connections import KafkaConnection
+from schemas.kafka_groups import described
 from schemas.lineprotocol import pipeline_row
 from schemas.topics import ALERTS
 from sinks.settings import FILE_CHANNEL
@@ -94,7 +95,7 @@ class ChatGroups:
                 if partition.topic == ALERTS and place.offset >= 0
             }
             ends = await self._consumer.end_offsets(list(committed)) if committed else {}
-            members = await _members(admin, group)
+            members = len((await described(admin, group)).members)
             found.append(
                 Channel(group.removeprefix(self._prefix), members, lag_of(committed, ends))
             )
@@ -110,20 +111,6 @@ class ChatGroups:
                 raise
             self._admin = admin
         return self._admin
-
-
-async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
-    """Members of one group; aiokafka 0.14 can't read an answer about several.
-
-    Raises:
-        KafkaError: Kafka does not tell.
-    """
-    (answer,) = await admin.describe_consumer_groups([group])
-    # error, group, state, protocol's type, protocol, members (Kafka, DescribeGroups)
-    ((error, _group, _state, _type, _protocol, members, *_),) = answer.groups
-    if error:
-        raise for_code(error)
-    return len(members)
 
 
 def in_use(channels: Collection[Channel]) -> list[Channel]:

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.connections import KafkaConnection
+from schemas.kafka_groups import described
 from streams.errors import StateError
 
 COORDINATOR_S: Final = 15.0
@@ -28,7 +29,7 @@ async def living_workers(kafka: KafkaConnection, group: str) -> list[str]:
         async with asyncio.timeout(COORDINATOR_S):
             while True:
                 try:
-                    (answer,) = await admin.describe_consumer_groups([group])
+                    members = (await described(admin, group)).members
                 except KafkaError as exc:
                     # a Kafka that has never had a group makes a place for them now
                     if not exc.retriable:
@@ -38,8 +39,7 @@ async def living_workers(kafka: KafkaConnection, group: str) -> list[str]:
                     break
     finally:
         await admin.close()
-    (found,) = answer.to_object()["groups"]
-    return [f"{one['client_id']} at {one['client_host'].lstrip('/')}" for one in found["members"]]
+    return [f"{one.client} at {one.host.lstrip('/')}" for one in members]
 
 
 async def refuse_while_alive(kafka: KafkaConnection, group: str, session_s: float) -> None:

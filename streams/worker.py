@@ -77,7 +77,7 @@ class Worker:
         generation = untyped.consumer_generation_id
         if self._settled != generation or self._app.rebalancing:
             doing = self._readiness.reasons.get("group", "waiting for Faust to read on")
-            return Wait(f"no partitions were read ({doing})", self._store.heard)
+            return Wait(f"no partitions were read ({doing})", ("settled", self._store.heard))
         for oldest in self._commits:
             return Wait("no offset was taken", ("commit", oldest))
         return None

@@ -18,7 +18,7 @@ from infra.errors import LookupFailedError
 from infra.settings import load_settings
 from infra.topic_reader import last_by_key
 from infra.words import age_words, count_words, severity_text
-from infra.worker_clocks import WorkerClocks, worker_clocks
+from infra.worker_clocks import NO_CLOCKS, WorkerClocks, worker_clocks
 from schemas.connections import KafkaConnection
 from schemas.records import Alert, decode_alert
 from schemas.topics import ALERTS
@@ -61,13 +61,16 @@ def list_alerts(wanted: Wanted, *, data: Path | None, as_json: bool, now_s: floa
     settings = load_settings(data=data)
     now_ms = round(now_s * 1000)
 
-    values = asyncio.run(last_by_key(settings.kafka, ALERTS)).values()
-    found = sorted(filter(wanted.takes, _decoded(values)), key=_order)
+    async def ask() -> tuple[dict[bytes, bytes], WorkerClocks]:
+        stored = await last_by_key(settings.kafka, ALERTS)
+        return stored, NO_CLOCKS if as_json else await _clocks(settings.kafka, now_ms)
+
+    values, clocks = asyncio.run(ask())
+    found = sorted(filter(wanted.takes, _decoded(values.values())), key=_order)
     if as_json:
         print_json([_as_dict(alert) for alert in found[: wanted.limit]])
         return
     shown = found[: wanted.limit or _SHOWN]
-    clocks = asyncio.run(_clocks(settings.kafka, now_ms))
     counted = "firing for" if wanted.firing else "in state for"
     made = table(
         "state", "severity", counted, "began", "site", "device", "rule", "what",
@@ -93,7 +96,7 @@ async def _clocks(kafka: KafkaConnection, now_ms: int) -> WorkerClocks:
     try:
         return await worker_clocks(kafka, now_ms)
     except LookupFailedError:
-        return WorkerClocks(0, {})
+        return NO_CLOCKS
 
 
 def _decoded(values: Iterable[bytes]) -> Iterable[Alert]:

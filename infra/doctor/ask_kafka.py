@@ -19,6 +19,7 @@ from infra.doctor.kafka_rights import READ, WRITE, RightsRequest, allows, tells_
 from schemas.connections import KafkaConnection
 from schemas.errors import ConnectionSettingError, ServerAccessError
 from schemas.kafka_access import knock
+from schemas.kafka_groups import described
 from schemas.topics import ALL_TOPICS
 
 _REQUEST_MS: Final = 4000
@@ -240,7 +241,7 @@ async def _group(consumer: Any, admin: AIOKafkaAdminClient, name: str) -> GroupS
     until = loop.time() + _COORDINATOR_S
     while True:
         try:
-            state, members = await _described(admin, name)
+            group = await described(admin, name)
             places = await admin.list_consumer_group_offsets(name)
             break
         except GroupAuthorizationFailedError as exc:
@@ -251,20 +252,8 @@ async def _group(consumer: Any, admin: AIOKafkaAdminClient, name: str) -> GroupS
                 return GroupSeen(name=name, state="?", refused=type(exc).__name__)
             await asyncio.sleep(_AGAIN_S)
     known = {place: at.offset for place, at in places.items() if at.offset >= 0}
-    return GroupSeen(name=name, state=state, members=members, lag=await _lag(consumer, known))
-
-
-async def _described(admin: AIOKafkaAdminClient, name: str) -> tuple[str, int]:
-    """State and number of members of a group.
-
-    Raises:
-        KafkaError: Kafka does not tell (yet).
-    """
-    (answer,) = await admin.describe_consumer_groups([name])
-    ((code, _, state, _, _, members, *_),) = answer.groups
-    if code:
-        raise for_code(code)
-    return str(state), len(members)
+    lag = await _lag(consumer, known)
+    return GroupSeen(name=name, state=group.state, members=len(group.members), lag=lag)
 
 
 async def _lag(consumer: Any, places: Mapping[TopicPartition, int]) -> int | None:  # noqa: ANN401 - untyped

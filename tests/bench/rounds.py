@@ -32,7 +32,7 @@ class Sizes:
     """How much is measured."""
 
     count: int = 100_000
-    """Of readings at full speed, bridges get six times that, and Qala's other stages twice."""
+    """Of readings at full speed, bridges get four times that, and Qala's other stages twice."""
     devices: int = 1000
     repeats: int = 3
     paced_rate: float = 5000.0
@@ -95,11 +95,11 @@ class Loads:
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         paced = round(sizes.paced_rate * sizes.paced_s)
         delay = round(sizes.delay_rate * sizes.delay_s)
-        longest = max(6 * sizes.count, paced, delay)
+        longest = max(4 * sizes.count, paced, delay)
         whole = Plain.recorded(folder, longest, sizes.devices)
         self.devices = sizes.devices
         # a bridge reads far ahead of what is in Kafka: of fewer, too little would be measured
-        self.backlog = whole.first(6 * sizes.count)
+        self.backlog = whole.first(4 * sizes.count)
         self.live = whole.first(2 * sizes.count)
         self.few = whole.first(max(1000, sizes.count // 50))
         """For what is fifty times slower than the others."""

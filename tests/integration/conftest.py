@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from infra.provision import provision_kafka
 from infra.servers import ServerPorts, native_servers
 from schemas.connections import KafkaConnection, MqttConnection
+from tests.support.chat_sinks import Webhook
 from tests.support.influx_proxy import InfluxProxy
 from tests.support.servers import RunningServer
 from tests.support.stack import Stack
@@ -53,3 +54,14 @@ async def proxy(stack: Stack) -> AsyncIterator[InfluxProxy]:
     """What misbehaves before the InfluxDB of a module's stack when it is told to."""
     async with InfluxProxy.started(stack.influx_connection) as started:
         yield started
+
+
+@pytest_asyncio.fixture
+async def webhooks() -> AsyncIterator[tuple[Webhook, Webhook]]:
+    """Two chats that keep what they are told."""
+    both = Webhook(), Webhook()
+    for one in both:
+        await one.start()
+    yield both
+    for one in both:
+        await one.stop()

@@ -199,7 +199,7 @@ async def test_an_adoption_that_is_stopped_leaves_the_rest_to_the_next(
                 await adoption.drained()
         # on a busy machine some are in Kafka before it stands still
         before = int(str(told.value).split("messages drained: ")[1].split(".")[0])
-        assert before <= 300
+        assert before < 300
         assert await Adoption(mqtt, log_servers, id="twice").drained() == 300 - before
         lines = await log.lines_of("twice", 300)
     assert {line.reading.seq for line in lines} == set(range(300))

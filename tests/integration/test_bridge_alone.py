@@ -45,17 +45,21 @@ def seqs(log: Log, site: str) -> Counter[int]:
     return Counter(line.reading.seq for line in log.lines(site) if line.reading)
 
 
-async def until_all(log: Log, site: str, number: int, *, first: int = 0) -> Counter[int]:
-    """How often each reading from ``first`` to ``number`` came, once all are there."""
+async def until_all(log: Log, site: str, number: int, *, first: int | None = 0) -> Counter[int]:
+    """How often each reading from ``first`` to ``number`` came, once all are there.
+
+    With None for ``first`` it is the least that came.
+    """
 
     async def ask() -> Counter[int]:
         await log.read()
         return seqs(log, site)
 
-    # of two bridges, one may be late with what came before the other's first
-    return await eventually(
-        ask, lambda found: found.keys() >= set(range(first, number)), timeout_s=40
-    )
+    def whole(found: Counter[int]) -> bool:
+        least = min(found, default=number) if first is None else first
+        return bool(found) and found.keys() == set(range(least, number))
+
+    return await eventually(ask, whole, timeout_s=40)
 
 
 class Publisher:
@@ -186,8 +190,7 @@ async def test_two_bridges_that_start_at_once_both_share_soon(mqtt, log_servers)
                     await bridge.until_subscribed("shared")
                 await log.lines_of("at-once", 1)
             # what came before the first subscription went nowhere; all since must be there
-            first = min(seqs(log, "at-once"))
-            await until_all(log, "at-once", number[0], first=first)
+            await until_all(log, "at-once", number[0], first=None)
             await settled_messages(mqtt, log, "at-rest", *pair)
         finally:
             for bridge in pair:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
-import pytest_asyncio
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -19,20 +17,10 @@ from schemas.records import decode_receipt, encode
 from schemas.topics import ALERTS, CHAT
 from sinks import ChatSinkSettings, read_compacted, run_chat_sink
 from sinks.messages import POSSIBLE_REPEAT
-from tests.support.chat_sinks import Webhook, end_of_alerts, firing, places, resolved, running, tell
+from tests.support.chat_sinks import end_of_alerts, firing, places, resolved, running, tell
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest_asyncio.fixture
-async def webhooks() -> AsyncIterator[tuple[Webhook, Webhook]]:
-    both = Webhook(), Webhook()
-    for one in both:
-        await one.start()
-    yield both
-    for one in both:
-        await one.stop()
 
 
 async def _is(value: bool) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from infra.native import free_port
 from schemas.connections import InfluxConnection
 from schemas.deadletters import Reason
+from schemas.envelope import envelope_headers
 from schemas.readiness import Readiness
 from schemas.topics import TELEMETRY
 from sinks import InfluxSink
@@ -80,6 +81,29 @@ async def test_rows_that_were_written_while_the_answer_came_too_late_are_unchang
         await all_there(stack, sink, "too-late", 300)
         await eventually(lambda: committed_of(stack), lambda offset: offset > 0)
     assert await rows_of(stack, "air", "too-late") == before
+
+
+async def test_the_last_word_of_a_bridge_is_not_lost_with_a_sink_that_ends_while_influxdb_is_away(
+    stack, producer
+):
+    async with running(stack.kafka_connection, stack.influx_connection, drain_s=0.5) as sink:
+        await eventually(lambda: is_(sink.readiness.ready))
+        await stack.influxdb.stop()
+        try:
+            await send(producer, air("last-word", 0))
+            await eventually(lambda: is_("influxdb" in sink.readiness.reasons))
+            read = sink.count("records_total")
+            left = envelope_headers("goes", 0, left=True)
+            await producer.send_and_wait(TELEMETRY, b"", partition=1, headers=left)
+            await eventually(lambda: is_(sink.count("records_total") > read))
+        finally:
+            sink.stop.set()
+            await asyncio.wait({sink.task}, timeout=30)
+            await stack.influxdb.start()
+    told = 'SELECT "present" FROM "raw"."pipeline" WHERE "instance" = \'goes\''
+    async with running(stack.kafka_connection, stack.influx_connection):
+        (row, *_) = await eventually(lambda: query(stack.influx_connection, told))
+    assert row["present"] == 0
 
 
 async def test_an_answer_that_is_cut_off_after_the_write_makes_no_row_twice(stack, producer, proxy):

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from schemas import group_watch
 from schemas.connections import KafkaConnection
@@ -90,23 +91,24 @@ async def test_a_worker_whose_take_over_hangs_while_kafka_answers_ends_and_says_
 async def test_a_worker_whose_commits_hang_while_kafka_answers_ends(
     log_servers: KafkaConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = 0
-    commit = AIOKafkaConsumer.commit
+    read = False
+    commit = GroupCoordinator._do_commit_offsets
 
-    async def hanging_after_the_take_over(self: AIOKafkaConsumer, offsets: object) -> None:
-        nonlocal taken
-        taken += 1
-        if taken > 1:
+    # inside the client's lock, and shielded from cancelling
+    async def hanging(self: GroupCoordinator, *given: object) -> None:
+        if read:
             await asyncio.get_running_loop().create_future()
-        await commit(self, offsets)
+        await commit(self, *given)
 
-    monkeypatch.setattr(AIOKafkaConsumer, "commit", hanging_after_the_take_over)
+    monkeypatch.setattr(GroupCoordinator, "_do_commit_offsets", hanging)
     monkeypatch.setattr(group_watch, "limit_s", lambda _session_s: 9.0)
     async with running(log_servers, tmp_path, "stuck") as worker:
         await _some_telemetry(log_servers)
+        await eventually(lambda: is_(worker.folded() >= PARTITIONS * STEPS), timeout_s=30)
+        read = True
+        await _some_telemetry(log_servers)
         with pytest.raises(StuckClientError, match="no offset was taken for"):
             await worker.ended()
-        assert worker.folded() >= PARTITIONS * STEPS
 
 
 async def test_a_worker_reads_on_where_kafka_hung_for_longer_than_a_request_after_its_take_over(

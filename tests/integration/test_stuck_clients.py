@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from itertools import count
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from infra.native import free_port
@@ -108,16 +107,6 @@ async def test_a_sink_whose_client_never_joins_gets_a_new_one(stack, producer, m
         await eventually(lambda: _seqs(stack, "joins"), lambda seqs: seqs == [1], timeout_s=60)
 
 
-@pytest_asyncio.fixture
-async def webhooks() -> AsyncIterator[tuple[Webhook, Webhook]]:
-    both = Webhook(), Webhook()
-    for one in both:
-        await one.start()
-    yield both
-    for one in both:
-        await one.stop()
-
-
 async def test_a_chat_channel_whose_client_hangs_gets_a_new_one_and_holds_up_no_other(
     stack, producer, webhooks, commits
 ):
@@ -166,6 +155,23 @@ async def test_a_coordinator_that_answers_nobody_is_waited_for(
     with pytest.raises(StuckClientError, match="this one hangs, and a new one helps"):
         async with asyncio.timeout(20):
             await watch(log_servers)
+
+
+async def test_a_reason_that_reads_otherwise_meanwhile_is_no_end_of_the_waiting(
+    log_servers: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+):
+    _hardly_any_patience(monkeypatch)
+    words = count()
+    with pytest.raises(StuckClientError):
+        async with asyncio.timeout(20):
+            await watch_member(
+                log_servers,
+                "a-group",
+                Readiness(),
+                lambda: Wait(f"reason {next(words)}", 7),
+                part="kafka client",
+                session_s=6.0,
+            )
 
 
 async def test_time_without_kafka_is_no_hanging(

@@ -61,10 +61,14 @@ def test_columns_says_how_wide_a_table_is_also_where_it_is_piped(
     assert columns - 25 < max(map(len, lines)) <= columns
 
 
-def test_without_columns_a_pipe_is_given_whole_tables(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("columns", [None, "0", "1", "wide"])
+def test_without_columns_that_say_a_width_a_pipe_is_given_whole_tables(
+    columns: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("COLUMNS")
+    if columns is None:
+        monkeypatch.delenv("COLUMNS")
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
     assert run(["rules", "list"]) == 0
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) > 80

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from types import ModuleType
 from typing import Self
 
 import pytest
@@ -15,7 +16,7 @@ from infra.cli.look_processes import Shown, _show
 from infra.dlq.filters import Filter
 from infra.dlq.letters import Letter, Ref, letter_of
 from infra.tables import HouseTable
-from infra.worker_clocks import SimulatedClock, WorkerClocks
+from infra.worker_clocks import NO_CLOCKS, SimulatedClock, WorkerClocks
 from ingest.persons import PersonKey
 from schemas.deadletters import HEADER_SEALED
 from schemas.records import Alert, DeviceRecord, encode
@@ -149,23 +150,36 @@ def test_devices_keep_their_note_at_every_width(
     assert ("every: " in text) == ("every" in out.getvalue().splitlines()[0])
 
 
+def ozone(*, at: int, started: int) -> Alert:
+    return Alert(
+        id="a", rule="ozone-high", severity="critical", site="stop-1", kind="ionizer",
+        device="i-1", state="firing", value=104.0, summary="Ozone 104 for 22s", at=at,
+        ordinal=1, started=started, fired=True,
+    )  # fmt: skip
+
+
+def answer(
+    monkeypatch: pytest.MonkeyPatch,
+    listing: ModuleType,
+    record: Alert | DeviceRecord,
+    clocks: WorkerClocks,
+) -> None:
+    """Let Kafka hold one record, and the worker have said so much."""
+
+    async def stored(*_: object) -> dict[bytes, bytes]:
+        return {b"1": encode(record)}
+
+    async def said(*_: object) -> WorkerClocks:
+        return clocks
+
+    monkeypatch.setattr(listing, "last_by_key", stored)
+    monkeypatch.setattr(listing, "worker_clocks", said)
+
+
 def test_alerts_say_apart_how_long_they_fire_and_when_it_began(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    alert = Alert(
-        id="a", rule="ozone-high", severity="critical", site="stop-1", kind="ionizer",
-        device="i-1", state="firing", value=104.0, summary="Ozone 104 for 22s", at=43_000,
-        ordinal=1, started=3_000, fired=True,
-    )  # fmt: skip
-
-    async def stored(*_: object) -> dict[bytes, bytes]:
-        return {b"1": encode(alert)}
-
-    async def said(*_: object) -> WorkerClocks:
-        return WorkerClocks(0, {})
-
-    monkeypatch.setattr(look_alerts, "last_by_key", stored)
-    monkeypatch.setattr(look_alerts, "worker_clocks", said)
+    answer(monkeypatch, look_alerts, ozone(at=43_000, started=3_000), NO_CLOCKS)
     out = terminal(monkeypatch, 140)
     wanted = look_alerts.Wanted(firing=True)
     look_alerts.list_alerts(wanted, data=None, as_json=False, now_s=83)
@@ -184,27 +198,13 @@ def test_alerts_say_apart_how_long_they_fire_and_when_it_began(
 def test_ages_on_a_simulated_clock_are_its_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    alert = Alert(
-        id="a", rule="ozone-high", severity="critical", site="stop-1", kind="ionizer",
-        device="i-1", state="firing", value=104.0, summary="Ozone 104 for 22s", at=7_200_000,
-        ordinal=1, started=7_100_000, fired=True,
-    )  # fmt: skip
     device = DeviceRecord(
         site="stop-1", kind="ionizer", device="i-1", state="online", since=0, heard=7_290_000
     )
 
-    async def alerts(*_: object) -> dict[bytes, bytes]:
-        return {b"1": encode(alert)}
-
-    async def devices(*_: object) -> dict[bytes, bytes]:
-        return {b"1": encode(device)}
-
-    async def said(*_: object) -> WorkerClocks:
-        return WorkerClocks(1, {0: 81_000}, SimulatedClock(7_200_000, 81_000, 60.0))
-
-    for module, stored in ((look_alerts, alerts), (look_devices, devices)):
-        monkeypatch.setattr(module, "last_by_key", stored)
-        monkeypatch.setattr(module, "worker_clocks", said)
+    clocks = WorkerClocks(1, {0: 81_000}, SimulatedClock(7_200_000, 81_000, 60.0))
+    answer(monkeypatch, look_alerts, ozone(at=7_200_000, started=7_100_000), clocks)
+    answer(monkeypatch, look_devices, device, clocks)
     out = terminal(monkeypatch, 140)
     look_alerts.list_alerts(look_alerts.Wanted(), data=None, as_json=False, now_s=83)
     look_devices.list_devices(None, None, data=None, as_json=False, now_s=83)

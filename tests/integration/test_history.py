@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
+from infra.provision.influx import provision_influx
 from infra.simulator import SimulatorSettings
 from infra.simulator.local_time import (
     DAY_MS,
@@ -30,7 +31,7 @@ from schemas.connections import InfluxConnection
 from schemas.measurements import POLICY_OF_WINDOW, TAG_FIELDS
 from streams.rulefile import default_rules, load_rules
 from tests.support.recompute import Distinct, differences, recompute, stored_windows
-from tests.support.servers import query
+from tests.support.servers import query, write_rows
 
 # the loop of the session's servers
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -148,6 +149,30 @@ async def test_windows_equal_a_recomputation_from_the_raw_rows(past):
             assert broken == []
             assert closed(expected).keys() or window == "1h"
             assert differences(window, closed(expected), closed(stored)) == [], (sort, window)
+
+
+async def test_a_row_that_is_half_written_is_named_and_not_merged(any_influxdb):
+    influx = any_influxdb.model_copy(update={"database": "qala_half"})
+    await provision_influx(influx)
+    tags = "device=t-1,kind=thermometer,site=school-59,subject=ambient"
+    whole = "celsius_sum=20,celsius_min=20,celsius_max=20"
+    start_ns = time.time_ns() // 10**10 * 10**10
+    await write_rows(
+        influx,
+        "r10s",
+        (
+            f"temperature_10s,{tags} count=1i,{whole} {start_ns + 1}",
+            f"temperature_10s,{tags} {whole} {start_ns + 2}",
+            f"temperature_10s,{tags} count=1i,celsius_min=20 {start_ns + 3}",
+        ),
+    )
+    windows, broken = await stored_windows(influx, "temperature", "10s")
+    assert [(one.where[1] % 10, one.what) for one in broken] == [
+        (2, "count of a row"),
+        (3, "celsius of a row"),
+    ]
+    (held,) = windows.values()
+    assert held.fields["celsius"].count == 1
 
 
 async def test_the_rows_look_live_at_their_end_and_not_ten_seconds_later(past):

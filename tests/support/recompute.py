@@ -222,13 +222,18 @@ async def stored_windows(
 ) -> tuple[Windows, list[Difference]]:
     """The windows of one type in InfluxDB, each merged from all its partial rows.
 
-    The differences are rows that can't be merged, as something of theirs is missing.
+    The differences are rows that can't be merged, as something of theirs is missing: InfluxDB
+    shows a row's fields one after the other while it is being written.
     """
     span_ns = SPAN_MS[window] * 1_000_000
     windows: Windows = defaultdict(WindowStats)
     broken: list[Difference] = []
     for row in await query(influx, f'SELECT * FROM "{POLICY[window]}"."{sort}_{window}"'):
         series = Series(sort, row["site"], row["device"], tuple(row[tag] for tag in TAGS[sort]))
+        place = (series, row["time"])
+        if row["count"] is None:
+            broken.append(Difference(window, place, "count of a row", "whole", None))
+            continue
         held = windows[series, row["time"] // span_ns * span_ns // 1_000_000]
         held.count += row["count"]
         for name in REQUIRED[sort] + OPTIONAL[sort]:
@@ -237,7 +242,6 @@ async def stored_windows(
             if name in OPTIONAL[sort] and parts == (None, None, None, None):
                 continue
             if None in parts:
-                place = (series, row["time"])
                 broken.append(Difference(window, place, f"{name} of a row", "whole", parts))
                 continue
             _merge(held.fields[name], *parts)
@@ -348,6 +352,8 @@ async def _unbelieved_times(influx: InfluxConnection, readings: list[Distinct]) 
         asked = f'SELECT "boot", "seq", "device_ts" FROM "raw"."{sort}" WHERE "device_ts" > -1 '
         for row in await query(influx, asked + 'GROUP BY "site", "device"'):
             name = (row["site"], row["device"], row["boot"], row["seq"], row["device_ts"])
+            if None in name:
+                continue  # half written
             shift = (row["seq"] + 7919 * row["boot"]) % 1_000_000
             times[name] = (row["time"] - shift) // 1_000_000
     return times
@@ -371,7 +377,7 @@ async def compare_throughput(
         stored: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for row in await query(influx, f'SELECT * FROM "{POLICY[window]}"."throughput_{window}"'):
             for name in ("readings", "people_in", "people_out"):
-                stored[row["site"], row["kind"]][name] += row[name]
+                stored[row["site"], row["kind"]][name] += row[name] or 0  # None: half written
         return [
             Difference(f"throughput_{window}", key, name, expected[key][name], stored[key][name])
             for key in sorted(expected.keys() | stored.keys())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -25,10 +26,16 @@ class AckQueue:
     A message is acknowledged when it, and every one before it, is complete (MQTT 5.0 §4.6:
     PUBACKs leave in the order in which the PUBLISH packets came). So it is enough to know the
     first message of each record that is not in Kafka: all before the first of those are complete.
+
+    ``turned`` is called when `full` has changed: with more than ``most`` messages it is True, and
+    False again with half of that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None, turned: Callable[[], None] = lambda: None) -> None:
         """Begin empty; nothing is acknowledged before `open`."""
+        self._most = sys.maxsize if most is None else most
+        self._turned = turned
+        self.full = False
         self._send: Callable[[list[int]], None] | None = None
         self._waiting: list[int] = []
         self._acknowledged = 0
@@ -51,6 +58,12 @@ class AckQueue:
         self._waiting.clear()
         self._pending.clear()
 
+    def look(self) -> None:
+        """Notice that these are too many; called after some were received."""
+        if not self.full and len(self._waiting) > self._most:
+            self.full = True
+            self._turned()
+
     def pending(self) -> Pending:
         """Let the newest message wait for a record that takes some of it, until `settle`."""
         pending = Pending(self, self._acknowledged + len(self._waiting) - 1)
@@ -70,6 +83,9 @@ class AckQueue:
             ids = waiting[:complete]
             del waiting[:complete]
             self._send(ids)
+            if self.full and len(waiting) <= self._most // 2:
+                self.full = False
+                self._turned()
 
 
 def settle(members: Sequence[Pending]) -> None:

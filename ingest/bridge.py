@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from prometheus_client import CollectorRegistry
 
+from ingest.acks import AckQueue
 from ingest.claim import Claim
 from ingest.clocks import WrongClocks
 from ingest.decode import PayloadDecoder
@@ -101,6 +102,7 @@ class Bridge:
         )
         self._writer: LogWriter | None = None
         self._link: MqttLink | None = None
+        self._acks: AckQueue | None = None
         self._failures = 0
         self._told = ""
 
@@ -151,8 +153,11 @@ class Bridge:
         writer = await self._ready_writer()
         await self._unless_stopped(self._claim.assert_ours())
         await self._unless_stopped(self._roster.seen())
+        # a broker may send more than it was told to: Mosquitto 2.0.11 does, of what has waited
+        acks = AckQueue(self.settings.receive_max, self._hold_back)
         intake = Intake(
             writer,
+            acks=acks,
             bridge=self.settings.id,
             decoder=self._decoder,
             key=self._key,
@@ -162,8 +167,8 @@ class Bridge:
         link = await self._unless_stopped(
             connect_mqtt(self.mqtt, self._options(), on_publish=intake.receive)
         )
-        self._link = link
-        self._hold_back(writer.backlog.full)
+        self._link, self._acks = link, acks
+        self._hold_back()
         intake.acks.open(self.acknowledger(link))
         self.counts.outstanding = lambda: len(intake.acks)
         self.counts.backlog_bytes = lambda: writer.backlog.bytes
@@ -174,7 +179,7 @@ class Bridge:
             raise
         finally:
             link.fail(MqttError("the bridge left the connection"))  # where it is still open
-            self._link = None
+            self._link = self._acks = None
             self._subscriber.end()
             writer.seal()  # an envelope never holds messages of two connections
             intake.acks.close()
@@ -203,7 +208,7 @@ class Bridge:
                 self._kafka,
                 settings=self.settings,
                 clock=self._clock,
-                crowded=self._hold_back,
+                turned=self._hold_back,
                 counts=self.counts,
                 key=self._key,
             )
@@ -271,11 +276,11 @@ class Bridge:
         else:
             self._readiness.working("kafka")
 
-    def _hold_back(self, crowded: bool) -> None:  # noqa: FBT001 - the backlog's callback
-        """Stop reading the socket while too much is on its way to Kafka."""
-        if self._link is None:
+    def _hold_back(self) -> None:
+        """Stop reading the socket while too much is on its way to Kafka, in bytes or messages."""
+        if self._link is None or self._acks is None or self._writer is None:
             return
-        if crowded:
+        if self._writer.backlog.full or self._acks.full:
             self._link.pause_receiving()
         else:
             self._link.resume_receiving()

@@ -50,8 +50,9 @@ class Intake:
         key: PersonKey,
         clock: Clock,
         counts: BridgeCounts,
+        acks: AckQueue | None = None,
     ) -> None:
-        """Begin with nothing received."""
+        """Begin with nothing received; ``acks`` is an empty queue, where it has a bound."""
         self._writer = writer
         self._bridge = bridge
         self._decoder = decoder
@@ -61,7 +62,7 @@ class Intake:
         self._now_us = clock.now_us
         self._counts = counts
         self._routes: dict[str, _Route] = {}
-        self.acks = AckQueue()
+        self.acks = AckQueue() if acks is None else acks
 
     def receive(self, packets: Sequence[mqtt5.PublishPacket]) -> None:
         """Decode messages that came together and hand them to Kafka, in their order.
@@ -91,6 +92,7 @@ class Intake:
                     continue
             self._take_any(route, packet, rx_us, acks)
             self.acks.advance()
+        self.acks.look()
 
     def _take_any(
         self, route: _Route, packet: mqtt5.PublishPacket, rx_us: int, acks: AckQueue | None

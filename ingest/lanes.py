@@ -48,14 +48,14 @@ class Record:
 class Backlog:
     """What has been handed over and is not in Kafka yet, of all lanes of a writer together.
 
-    ``crowded`` is called with True when it grows beyond ``limit_bytes``, and with False when it
-    has shrunk to half of that.
+    ``turned`` is called when `full` has changed: it is True beyond ``limit_bytes``, and False again
+    when it has shrunk to half of that.
     """
 
-    def __init__(self, limit_bytes: int, crowded: Callable[[bool], None]) -> None:
+    def __init__(self, limit_bytes: int, turned: Callable[[], None]) -> None:
         """Begin idle."""
         self._limit = limit_bytes
-        self._crowded = crowded
+        self._turned = turned
         self._records = 0
         self._muted = False
         self.bytes = 0
@@ -81,13 +81,13 @@ class Backlog:
             self._turn(full=False)
 
     def mute(self) -> None:
-        """Call ``crowded`` no more: another writer's backlog is what counts."""
+        """Call ``turned`` no more: another writer's backlog is what counts."""
         self._muted = True
 
     def _turn(self, *, full: bool) -> None:
         self.full = full
         if not self._muted:
-            self._crowded(full)
+            self._turned()
 
 
 class Lane:

@@ -58,13 +58,13 @@ class LogWriter:
         start: Start,
         settings: BridgeSettings,
         clock: Clock,
-        crowded: Callable[[bool], None],
+        turned: Callable[[], None],
         counts: BridgeCounts,
         key: PersonKey,
     ) -> None:
         """Take a started producer, and how others are started.
 
-        ``crowded`` hears when the backlog passes its limit.
+        ``turned`` is called when the backlog has become full, or is no more.
         """
         self._loop = asyncio.get_running_loop()
         self._producer = producer
@@ -78,7 +78,7 @@ class LogWriter:
         self._stamped = [0] * partitions
         self.partitions = partitions
         self.failed: asyncio.Future[KafkaFailedError] = self._loop.create_future()
-        self.backlog = Backlog(settings.backlog_bytes, crowded)
+        self.backlog = Backlog(settings.backlog_bytes, turned)
         self._lanes = [
             Lane(self._send, self._lane_failed, self.backlog) for _ in range(partitions + 1)
         ]
@@ -221,7 +221,7 @@ async def open_writer(
     *,
     settings: BridgeSettings,
     clock: Clock,
-    crowded: Callable[[bool], None],
+    turned: Callable[[], None],
     counts: BridgeCounts,
     key: PersonKey,
 ) -> LogWriter:
@@ -259,7 +259,7 @@ async def open_writer(
         start=start,
         settings=settings,
         clock=clock,
-        crowded=crowded,
+        turned=turned,
         counts=counts,
         key=key,
     )

@@ -217,7 +217,7 @@ async def open_replay(
         kafka,
         settings=BridgeSettings(id=REPLAY_BRIDGE),
         clock=clock,
-        crowded=lambda _: None,
+        turned=lambda: None,
         counts=BridgeCounts(),
         key=key or _NoKey(),
     )

@@ -103,3 +103,23 @@ def test_the_acknowledged_are_always_the_longest_complete_prefix(messages, rando
         assert sent == expected()
     acks.advance()
     assert sent == list(range(len(messages)))
+
+
+def test_the_queue_is_full_beyond_its_bound_and_until_half_of_it_is_gone() -> None:
+    turns: list[bool] = []
+    acks = AckQueue(4, lambda: turns.append(acks.full))
+    acks.open(lambda _: None)
+    pending = []
+    for packet_id in range(1, 5):
+        acks.received(packet_id)
+        pending.append(acks.pending())
+        acks.look()
+    assert turns == []
+    acks.received(5)
+    acks.look()
+    acks.look()
+    assert turns == [True]
+    settle(pending[:2])
+    assert (turns, len(acks)) == ([True], 3)
+    settle(pending[2:3])
+    assert (turns, len(acks)) == ([True, False], 2)

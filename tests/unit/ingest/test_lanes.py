@@ -31,7 +31,7 @@ def test_the_many_letters_of_one_small_message_count_for_what_they_take() -> Non
     decoder = PayloadDecoder(str, WrongClocks())
     origin = origin_of(DeviceTopic("site-1", "ionizer", "d-1", "telemetry"))
     heard: list[bool] = []
-    backlog = Backlog(1_000_000, heard.append)
+    backlog = Backlog(1_000_000, lambda: heard.append(backlog.full))
     records = []
     for rejection in decoder.decode(origin, payload, 1_700_000_000_000_000).rejections:
         value, headers = dead_letter(rejection, topic="t", rx_us=1, bridge="1", key=KEY)
@@ -51,7 +51,7 @@ def test_a_records_headers_count_as_its_value_does() -> None:
 
 def test_a_muted_backlog_tells_nobody_any_more() -> None:
     heard: list[bool] = []
-    backlog = Backlog(100, heard.append)
+    backlog = Backlog(100, lambda: heard.append(backlog.full))
     backlog.add(101)
     backlog.mute()
     backlog.remove(101)
@@ -68,7 +68,7 @@ class Laid:
         self.acknowledged: list[int] = []
         self.acks = AckQueue()
         self.acks.open(self.acknowledged.extend)
-        self.lane = Lane(self._send, self.failures.append, Backlog(10_000_000, lambda _: None))
+        self.lane = Lane(self._send, self.failures.append, Backlog(10_000_000, lambda: None))
 
     async def _send(self, record: Record) -> asyncio.Future[object]:
         future = self.sent[record.value] = asyncio.get_running_loop().create_future()

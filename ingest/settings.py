@@ -24,7 +24,8 @@ class BridgeSettings(BaseModel):
     session_expiry_s: Annotated[int, Field(ge=60, le=2**32 - 2)] = 7 * _DAY_S
     """How long the broker keeps messages for this bridge while it is away."""
     receive_max: Annotated[int, Field(ge=1, le=65_535)] = 16_384
-    """Messages taken in but not yet in Kafka; the broker holds back the others.
+    """Messages taken in but not yet in Kafka; the broker holds back the others, or they are left
+    in the socket.
 
     With ``linger_ms`` it bounds the rate: so many messages in a linger and a round trip.
     """

@@ -62,7 +62,7 @@ async def measure(sizes: Sizes, only: frozenset[str], parts: frozenset[str]) -> 
                     await full_speed(stack, systems, loads, found, say)
             if "mistakes" in parts:
                 say("what each gets wrong")
-                for name, made in (await mistakes(stack, systems, data)).items():
+                for name, made in (await mistakes(stack, systems, data, say)).items():
                     found[name].mistakes = made
     say("done")
     return found

@@ -22,7 +22,7 @@ from infra.simulator import Faults
 from schemas import topics
 from tests.bench.load import Load, record
 from tests.bench.logs import Size
-from tests.bench.phases import Plain, Publisher, begin, fed, load_for
+from tests.bench.phases import Plain, Publisher, Say, begin, fed, load_for
 from tests.bench.systems import BRIDGE, SINK, Running, System, end_session
 from tests.bench.truth import Stored, Truth, Wrong, compare, stored, truth, windows_of
 from tests.support.stack import Stack
@@ -86,7 +86,9 @@ class _Case:
         return self.system.feeder is None
 
 
-async def mistakes(stack: Stack, systems: Sequence[System], folder: Path) -> dict[str, Mistakes]:
+async def mistakes(
+    stack: Stack, systems: Sequence[System], folder: Path, say: Say
+) -> dict[str, Mistakes]:
     """Run the two loads through all systems at once."""
     faulty, killed = _faulty(), record(
         count=round(_RATE * _KILLED_S), devices=_DEVICES, rate=_RATE, site_suffix=_KILLED
@@ -106,13 +108,16 @@ async def mistakes(stack: Stack, systems: Sequence[System], folder: Path) -> dic
             async with asyncio.TaskGroup() as starting:
                 for case in cases:
                     starting.create_task(begin(case.system, case.system.stages, case.stages))
+            say("all run side by side")
             await _all_sound(stack, cases, publisher, _saved(folder, sound, "sound"))
+            say("all have stored windows of a load without faults")
             sent = await publisher.publish(_saved(folder, faulty, "faulty"), _RATE, paced=True)
             await publisher.publish(_saved(folder, tail, "tail"), 20, paced=True)
             true, kept = truth(faulty, sent.schedule), int(await letters.records())
             for case in cases:
                 _at_work(case)
                 await _count_faults(stack, case, true, kept)
+            say("what became of faults is counted")
             killing = asyncio.create_task(_kill(cases))
             sent = await publisher.publish(_saved(folder, killed, "killed"), _RATE, paced=True)
             await killing
@@ -120,10 +125,9 @@ async def mistakes(stack: Stack, systems: Sequence[System], folder: Path) -> dic
             for case in cases:
                 _at_work(case)
                 await _count_killed(stack, case, truth(killed, sent.schedule))
+            say("what became of kills is counted")
         finally:
-            for case in cases:
-                for one in case.stages.values():
-                    await one.stop()
+            await asyncio.gather(*(one.stop() for case in cases for one in case.stages.values()))
     for case in cases:
         await end_session(stack.mqtt_connection, case.system.client_id)
     return {case.system.name: case.mistakes for case in cases}

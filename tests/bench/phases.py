@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from tests.bench.meter import BehindError, Cost, Meter, together
 from tests.bench.replay import Replayed
 from tests.bench.systems import ALL, BRIDGE, Running, System, end_session, open_session
 from tests.support.stack import Stack
+
+Say = Callable[[str], None]
 
 LIVE_RATE: Final = 18_000
 """Readings a second into the log that a worker then reads: many in an envelope, and still in

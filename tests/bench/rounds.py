@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.bench.phases import (
     Pace,
     Plain,
     Publisher,
+    Say,
     at_full_speed,
     paced,
     running,
@@ -24,20 +25,18 @@ from tests.bench.systems import ALL, BRIDGE, Running, System
 from tests.support.stack import Stack
 from tests.support.waiting import eventually
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Sizes:
     """How much is measured."""
 
     count: int = 100_000
-    """Of readings at full speed, bridges get four times that, and Qala's other stages twice."""
+    """Of readings at full speed, bridges get three times that, and Qala's other stages twice."""
     devices: int = 1000
     repeats: int = 3
     paced_rate: float = 5000.0
     """Readings a second."""
-    paced_s: float = 8.0
+    paced_s: float = 7.0
     delay_rate: float = 2000.0
     """Readings a second while delays are measured."""
     delay_s: float = 6.0
@@ -95,11 +94,11 @@ class Loads:
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         paced = round(sizes.paced_rate * sizes.paced_s)
         delay = round(sizes.delay_rate * sizes.delay_s)
-        longest = max(4 * sizes.count, paced, delay)
+        longest = max(3 * sizes.count, paced, delay)
         whole = Plain.recorded(folder, longest, sizes.devices)
         self.devices = sizes.devices
-        # a bridge reads far ahead of what is in Kafka: of fewer, too little would be measured
-        self.backlog = whole.first(4 * sizes.count)
+        # a bridge reads ahead of what is in Kafka: of fewer, too little would be measured
+        self.backlog = whole.first(3 * sizes.count)
         self.live = whole.first(2 * sizes.count)
         self.few = whole.first(max(1000, sizes.count // 50))
         """For what is fifty times slower than the others."""

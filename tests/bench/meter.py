@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Final, NamedTuple
 
 import psutil
@@ -29,6 +30,9 @@ Progress = Callable[[], Awaitable[Reached]]
 _WARM: Final = 0.1
 """The share of the readings that is taken for warming up, and not measured."""
 _EVERY_S: Final = 0.1
+AROUND_S: Final = 1.0
+"""How long `around_now` looks."""
+_LOOKS: Final = 4
 
 
 class BehindError(AssertionError):
@@ -139,3 +143,12 @@ class Meter:
 async def together(meters: Sequence[Meter]) -> list[Sample]:
     """A sample of each, as nearly at one time as can be."""
     return list(await asyncio.gather(*(meter.sample() for meter in meters)))
+
+
+async def around_now(meters: Sequence[Meter]) -> list[Sample]:
+    """For each the mean of a second: what is written in batches goes by jumps."""
+    taken: list[list[Sample]] = []
+    for left in reversed(range(_LOOKS)):
+        taken.append(await together(meters))
+        await asyncio.sleep(AROUND_S / _LOOKS if left else 0)
+    return [Sample(*map(fmean, zip(*of_one, strict=True))) for of_one in zip(*taken, strict=True)]

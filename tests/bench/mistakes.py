@@ -148,7 +148,7 @@ async def _all_sound(
         try:
             for case in cases:
                 _at_work(case)
-                check_sound(case.system.name, await _stored(stack, case.system))
+                check_sound(case.system.name, await _stored(stack, case.system, _SOUND))
         except SilentError:
             if last:
                 raise
@@ -207,18 +207,19 @@ def _saved(folder: Path, load: Load, name: str) -> Plain:
     return Plain(load_for(folder, load, name), len(load.messages))
 
 
-async def _stored(stack: Stack, system: System) -> Stored:
+async def _stored(stack: Stack, system: System, *endings: str) -> Stored:
     return await stored(
         stack.influx_connection,
         system.database,
         time.time_ns() // 1_000_000,
+        endings=endings,
         policy=system.windows_policy,
         shift_ms=system.windows_shift_ms,
     )
 
 
 async def _count_faults(stack: Stack, case: _Case, true: Truth, letters: int) -> None:
-    found, made = await _stored(stack, case.system), case.mistakes.found
+    found, made = await _stored(stack, case.system, *_PARTS), case.mistakes.found
     wrong = {
         suffix: compare(windows_of(true.windows, suffix), windows_of(found.windows, suffix))
         for suffix in _PARTS
@@ -246,7 +247,7 @@ async def _count_faults(stack: Stack, case: _Case, true: Truth, letters: int) ->
 
 
 async def _count_killed(stack: Stack, case: _Case, true: Truth) -> None:
-    found, made = await _stored(stack, case.system), case.mistakes.found
+    found, made = await _stored(stack, case.system, _KILLED), case.mistakes.found
     wrong = compare(true.windows, windows_of(found.windows, _KILLED))
     windowed = true.windows.total()
     if case.raw:

@@ -14,7 +14,7 @@ import msgspec
 
 from tests.bench.delay import delays_s
 from tests.bench.load import Load, record
-from tests.bench.meter import BehindError, Cost, Meter, together
+from tests.bench.meter import AROUND_S, BehindError, Cost, Meter, around_now
 from tests.bench.replay import Replayed
 from tests.bench.systems import ALL, BRIDGE, Running, System, end_session, open_session
 from tests.support.stack import Stack
@@ -158,12 +158,15 @@ async def paced(stack: Stack, system: System, pace: Pace) -> Paced:
         meters: dict[str, Meter] = {stage: one.meter for stage, one in started.items()}
         await publisher.publish(pace.spark, pace.rate, paced=True)
         await _begun(list(meters.values()))
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + pace.plain.readings / pace.rate  # or later, by the publisher's start
         publishing = asyncio.create_task(publisher.publish(pace.plain, pace.rate, paced=True))
         try:
             await asyncio.sleep(_WARM_S)
-            first = await together(list(meters.values()))
+            first = await around_now(list(meters.values()))
+            await asyncio.sleep(max(0.0, ends_s - AROUND_S - loop.time()))
+            last = await around_now(list(meters.values()))
             done = await publishing
-            last = await together(list(meters.values()))
             costs = {
                 stage: _kept_up(meter.between(before, after), pace.rate)
                 for (stage, meter), before, after in zip(meters.items(), first, last, strict=True)

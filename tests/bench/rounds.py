@@ -36,7 +36,7 @@ class Sizes:
     repeats: int = 3
     paced_rate: float = 5000.0
     """Readings a second."""
-    paced_s: float = 7.0
+    paced_s: float = 9.0
     delay_rate: float = 2000.0
     """Readings a second while delays are measured."""
     delay_s: float = 6.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -95,15 +95,22 @@ def truth(recorded: Load, schedule: Schedule) -> Truth:
 
 
 async def stored(
-    influx: InfluxConnection, database: str, now_ms: int, *, policy: str = "", shift_ms: int = 0
+    influx: InfluxConnection,
+    database: str,
+    now_ms: int,
+    *,
+    endings: Iterable[str],
+    policy: str = "",
+    shift_ms: int = 0,
 ) -> Stored:
-    """All that a system has written of bench's sites.
+    """All that a system has written of the sites with one of these ``endings``.
 
     ``policy`` holds its windows; they are dated ``shift_ms`` after their starts.
     """
     made = Stored()
+    sites = f'"site" =~ /({"|".join(endings)})$/'
     for sort in TYPES:
-        asked = f'SELECT "boot", "seq" FROM "{sort}" GROUP BY "site", "device"'
+        asked = f'SELECT "boot", "seq" FROM "{sort}" WHERE {sites} GROUP BY "site", "device"'
         for row in await query(influx, asked, database):
             if row["boot"] is None or row["seq"] is None:
                 continue
@@ -111,7 +118,8 @@ async def stored(
             made.misdated += not _EPOCH_2020_NS < row["time"] < (now_ms + 60_000) * 1_000_000
     prefix = f'"{policy}".' if policy else ""
     for sort, name in COUNTED.items():
-        for row in await query(influx, f'SELECT * FROM {prefix}"{sort}_10s"', database):
+        asked = f'SELECT * FROM {prefix}"{sort}_10s" WHERE {sites}'
+        for row in await query(influx, asked, database):
             start_ms = (row["time"] // 1_000_000 - shift_ms) // SPAN_MS * SPAN_MS
             window = Window(sort, row["site"], row["device"], start_ms)
             made.windows[window] += _count(row, name)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.bench.meter import BehindError, Meter, Reached
+from tests.bench.meter import BehindError, Meter, Reached, around_now
 
 
 def meter(*said: Reached) -> Meter:
@@ -33,3 +33,10 @@ async def test_a_stage_that_had_begun_all_of_it_by_then_is_not_measured() -> Non
 async def test_what_is_over_before_the_first_look_is_not_measured() -> None:
     with pytest.raises(BehindError, match="over at once"):
         await meter(Reached(1000, 1.0)).until(1000, timeout_s=5)
+
+
+async def test_a_moment_is_the_mean_of_a_second_for_each_process() -> None:
+    steady = meter(*(Reached(1000 * place, place) for place in range(4)))
+    jumping = meter(Reached(0, 0.0), Reached(0, 0.0), Reached(5000, 1.0), Reached(5000, 1.0))
+    found = await around_now([steady, jumping])
+    assert [(one.readings, one.cpu_s) for one in found] == [(1500, 1.5), (2500, 0.5)]

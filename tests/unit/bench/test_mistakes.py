@@ -35,7 +35,7 @@ class Bench:
         assert paced
         self.loads += 1
 
-    async def stored(self, _: Any, system: Any) -> Stored:
+    async def stored(self, _: Any, system: Any, *__: str) -> Stored:
         """As `mistakes._stored`."""
         return SOUND if self.loads >= self.needs[system.name] else Stored()
 

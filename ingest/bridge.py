@@ -190,7 +190,9 @@ class Bridge:
 
     async def work(self, link: MqttLink, writer: LogWriter, intake: Intake) -> None:  # noqa: ARG002 - adoption looks at it
         """What is done on one connection; it is over where this returns."""
-        await self._unless_stopped(self._subscriber.begin(link))
+        self._readiness.waiting("mqtt", "subscribing; what has waited comes before the answer")
+        begin = asyncio.get_running_loop().create_task(self._subscriber.begin(link))
+        await self._watch(link, writer, begin, beat=self._look_at_kafka)
         follow = asyncio.get_running_loop().create_task(self._subscriber.follow(link))
         await self.carry(link, writer, until=follow)  # it is done no sooner than the link
 
@@ -233,25 +235,40 @@ class Bridge:
         self._readiness.working("mqtt")
         _log.info("carrying from MQTT to Kafka", mqtt=str(self.mqtt), kafka=str(self._kafka))
         loop = asyncio.get_running_loop()
-        began = due = loop.time()
+        began_s = loop.time()
+        try:
+            await self._watch(link, writer, until, beat=self._beat)
+        finally:
+            if loop.time() - began_s > self.settings.reconnect_max_s:
+                self._failures = 0  # what fails again at once is the same trouble, and said once
+                self._told = ""
+
+    async def _watch(
+        self,
+        link: MqttLink,
+        writer: LogWriter,
+        until: asyncio.Task[None] | None,
+        *,
+        beat: Callable[[LogWriter], None],
+    ) -> None:
+        """Call ``beat`` every second, until ``until`` is done or the connection is over."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
         stopped = loop.create_task(self._stop.wait())
         ends: set[asyncio.Future[Any]] = {stopped, link.closed, writer.failed}
         ends |= {until} if until is not None else set()
         try:
             while not any(end.done() for end in ends):
-                self._beat(writer)
-                due = max(due + self.settings.tick_s, loop.time())
+                beat(writer)
+                due_s = max(due_s + self.settings.tick_s, loop.time())
                 await asyncio.wait(
-                    ends, timeout=due - loop.time(), return_when=asyncio.FIRST_COMPLETED
+                    ends, timeout=due_s - loop.time(), return_when=asyncio.FIRST_COMPLETED
                 )
         finally:
             for task in (stopped, until):
-                if task is not None and not task.done():
+                if task is not None:
                     task.cancel()
                     await asyncio.gather(task, return_exceptions=True)
-        if loop.time() - began > self.settings.reconnect_max_s:
-            self._failures = 0  # what fails again at once is the same trouble, and said once
-            self._told = ""
         if writer.failed.done():
             self.counts.kafka_failures += 1
             raise writer.failed.result()
@@ -268,6 +285,10 @@ class Bridge:
         if self.ticks:
             counts.ticks += writer.tick()
             counts.last_tick_us = self._clock.now_us()
+        self._look_at_kafka(writer)
+
+    def _look_at_kafka(self, writer: LogWriter) -> None:
+        """Say where Kafka is slow, and give up where it is for too long."""
         oldest_s = writer.oldest_s
         if oldest_s > self.settings.kafka_give_up_s:
             writer.give_up(f"nothing for {oldest_s:.0f} s")

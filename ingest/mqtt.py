@@ -69,7 +69,9 @@ class MqttLink(asyncio.BufferedProtocol):
         self._paused = False
         self._gathering: asyncio.TimerHandle | None = None
         self._keep_alive: asyncio.TimerHandle | None = None
-        self._questions = Questions(self._outbox.send, options.connect_timeout_s)
+        self._questions = Questions(
+            self._outbox.send, options.connect_timeout_s, before=self._before_an_answer
+        )
         self._free: deque[int] = deque()
         self.connack: asyncio.Future[mqtt5.ConnAckPacket] = self._loop.create_future()
         self.closed: asyncio.Future[Exception | None] = self._loop.create_future()
@@ -156,7 +158,7 @@ class MqttLink(asyncio.BufferedProtocol):
         Raises:
             MqttRefusedError: the server refused one of the filters.
             MqttError: the link has ended, or did before the answer; or none came within
-                ``connect_timeout_s``, also while `pause_receiving` leaves it unread.
+                ``connect_timeout_s`` after the last message: it stands behind those sent before.
         """
         granted = mqtt5.QoS.AT_LEAST_ONCE if qos else mqtt5.QoS.AT_MOST_ONCE
         filters = [
@@ -185,10 +187,14 @@ class MqttLink(asyncio.BufferedProtocol):
         """Take messages in again, first those that were held."""
         self._paused = self._received.held = False
         self._heard = True  # what the broker has answered meanwhile is not read yet
+        self._received.handed_out += 1
         if self._received.kept:
             self._loop.call_soon(self._go_on)
         else:
             self._read_again()
+
+    def _before_an_answer(self) -> object:
+        return object() if self._paused else self._received.handed_out
 
     def stop_receiving(self) -> None:
         """Drop every further PUBLISH unacknowledged; the server sends it again next time."""

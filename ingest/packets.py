@@ -25,6 +25,7 @@ class PacketBuffer:
 
     The socket writes into `free`; `take` hands out what is whole and keeps the rest. While it is
     ``held``, which a callback may set, it hands out nothing; ``kept`` says that some is left.
+    ``handed_out`` grows as PUBLISH packets are.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class PacketBuffer:
         self._view = memoryview(bytearray(READ_BYTES))
         self._end = 0
         self.held = self.kept = False
+        self.handed_out = 0
 
     @property
     def free(self) -> memoryview:
@@ -76,8 +78,10 @@ class PacketBuffer:
                 continue
             published.append(packet)
             if start >= full:
+                self.handed_out += 1
                 _hand_out(published, on_publish)
                 full = start + TOGETHER_BYTES
+        self.handed_out += bool(published)
         _hand_out(published, on_publish)
         self._keep(start, end)
 

@@ -19,10 +19,17 @@ FIRST_CONTROL_ID: Final = 65_001
 class Questions:
     """What was asked of the server and is not answered yet, by packet id."""
 
-    def __init__(self, send: Callable[[bytes], None], timeout_s: float) -> None:
-        """Take what sends a packet's bytes, and how long an answer may take."""
+    def __init__(
+        self, send: Callable[[bytes], None], timeout_s: float, *, before: Callable[[], object]
+    ) -> None:
+        """Take what sends a packet's bytes, and how long an answer may take.
+
+        ``before`` gives another thing as long as messages come, or are held back: an answer stands
+        behind those that the server sent before, and its time begins after them.
+        """
         self._send = send
         self._timeout_s = timeout_s
+        self._before = before
         self._ids = itertools.cycle(range(FIRST_CONTROL_ID, 65_536))
         self._answers: dict[int, asyncio.Future[Sequence[int]]] = {}
         self._ended: Exception | None = None
@@ -50,10 +57,12 @@ class Questions:
         self._answers[packet_id] = answer
         self._send(packet)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await answer
-        except TimeoutError as exc:
-            raise MqttError("the MQTT broker did not answer in time; is it overloaded?") from exc
+            seen = self._before()
+            while not (await asyncio.wait({answer}, timeout=self._timeout_s))[0]:
+                last, seen = seen, self._before()
+                if seen == last:
+                    raise MqttError("the MQTT broker did not answer in time; is it overloaded?")
+            return answer.result()
         finally:
             self._answers.pop(packet_id, None)
 

@@ -105,5 +105,5 @@ async def coordinator_trouble(kafka: KafkaConnection, group: str) -> str | None:
             finally:
                 await admin.close()
     except (KafkaError, OSError, TimeoutError) as exc:
-        return f"the group's coordinator does not answer ({type(exc).__name__})"
+        return f"the group's coordinator does not serve ({type(exc).__name__})"
     return None

@@ -184,8 +184,8 @@ async def at_a_pace(
     """All stages of each system together at a steady rate."""
     for system in systems:
         figures = found[system.name]
-        if any(None in costs for costs in figures.paced.values()):
-            continue  # it could not keep up before
+        if any(costs.count(None) > 1 for costs in figures.paced.values()):
+            continue  # it could not keep up twice
         done = await paced(stack, system, pace)
         figures.delays_s += done.delays_s
         for stage, cost in done.costs.items():

@@ -145,7 +145,7 @@ async def test_a_coordinator_that_answers_nobody_is_waited_for(
         return asyncio.create_task(watching)
 
     watching = watch(nowhere)
-    said = "s, as the group's coordinator does not answer ("
+    said = "s, as the group's coordinator does not serve ("
     await eventually(lambda: _reason(readiness, "kafka client"), lambda why: said in why)
     for _ in range(30):
         await asyncio.wait({watching}, timeout=0.1)

@@ -15,7 +15,7 @@ ENDED = MqttError("the MQTT connection was closed by the broker")
 
 async def test_an_answer_is_that_of_its_packet() -> None:
     sent: list[bytes] = []
-    questions = Questions(sent.append, 10)
+    questions = Questions(sent.append, 10, before=int)
     asked = asyncio.create_task(questions.unsubscribe(["a"]))
     await asyncio.sleep(0)
     assert len(sent) == 1
@@ -28,7 +28,7 @@ async def test_an_answer_is_that_of_its_packet() -> None:
 
 
 async def test_what_waits_when_the_connection_ends_fails_with_its_error() -> None:
-    questions = Questions(lambda _: None, 10)
+    questions = Questions(lambda _: None, 10, before=int)
     asked = asyncio.create_task(questions.unsubscribe(["a"]))
     await asyncio.sleep(0)
     questions.end(ENDED)
@@ -38,7 +38,7 @@ async def test_what_waits_when_the_connection_ends_fails_with_its_error() -> Non
 
 async def test_what_is_asked_of_an_ended_connection_fails_at_once_and_with_the_same_error() -> None:
     sent: list[bytes] = []
-    questions = Questions(sent.append, 10)
+    questions = Questions(sent.append, 10, before=int)
     questions.end(ENDED)
     for question in (
         questions.subscribe([mqtt5.TopicFilter("a")], None),
@@ -50,6 +50,20 @@ async def test_what_is_asked_of_an_ended_connection_fails_at_once_and_with_the_s
 
 
 async def test_without_an_answer_in_time_the_broker_is_asked_about() -> None:
-    questions = Questions(lambda _: None, 0.01)
+    questions = Questions(lambda _: None, 0.01, before=int)
     with pytest.raises(MqttError, match="did not answer in time"):
         await questions.unsubscribe(["a"])
+
+
+async def test_the_time_of_an_answer_begins_when_no_message_comes_before_it_any_more() -> None:
+    left = iter(range(5))
+    looked: list[int] = []
+
+    def before() -> int:
+        looked.append(next(left, 4))
+        return looked[-1]
+
+    questions = Questions(lambda _: None, 0.01, before=before)
+    with pytest.raises(MqttError, match="did not answer in time"):
+        await questions.unsubscribe(["a"])
+    assert looked == [0, 1, 2, 3, 4, 4]

@@ -82,8 +82,8 @@ class Subscriber:
             try:
                 await self._take(link, step)
             except MqttError:
-                # unanswered: the connection has ended, or its socket isn't read just now, as
-                # Kafka holds the bridge back. Asked again, it comes to the same
+                # unanswered: the connection has ended, or the broker is slow. Asked again, it
+                # comes to the same
                 await asyncio.sleep(_AGAIN_S)
 
     def end(self) -> None:

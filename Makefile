@@ -16,10 +16,10 @@ setup: ## installs what is missing: packages, Mosquitto, Kafka, InfluxDB
 run: setup ## the whole stack with simulated devices; Ctrl-C stops it
 	@exec $(BIN)/qala up
 
-# Five at a time on two cores: tests on real servers mostly wait. One file stays in one process,
+# Four at a time on two cores: tests on real servers mostly wait. One file stays in one process,
 # which has servers of its own, and the longest files begin. Where Python is told to keep no
 # bytecode, as in many containers, each of some 200 processes would compile the same modules again.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test: setup ## all tests, those on real servers included
 	$(PYTEST)

@@ -16,6 +16,7 @@ from schemas.errors import StuckClientError
 from streams import app as apps
 from streams import store as stores
 from streams.errors import WorkerError
+from streams.partition import FLUSH_AFTER_MS
 from streams.store import Store
 from streams.worker import Worker
 from tests.support.influx_sinks import is_
@@ -106,6 +107,8 @@ async def test_a_worker_whose_commits_hang_while_kafka_answers_ends(
         await _some_telemetry(log_servers)
         await eventually(lambda: is_(worker.folded() >= PARTITIONS * STEPS), timeout_s=30)
         read = True
+        # all may be committed already; so long after a flush the next record brings another
+        await asyncio.sleep(FLUSH_AFTER_MS / 1000)
         await _some_telemetry(log_servers)
         with pytest.raises(StuckClientError, match="no offset was taken for"):
             await worker.ended()

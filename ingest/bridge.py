@@ -15,7 +15,7 @@ from ingest.acks import AckQueue
 from ingest.claim import Claim
 from ingest.clocks import WrongClocks
 from ingest.decode import PayloadDecoder
-from ingest.errors import IngestError, MqttError
+from ingest.errors import IngestError, MqttError, MqttRefusedError
 from ingest.intake import Intake
 from ingest.metrics import BridgeCounts
 from ingest.mqtt import MqttLink, connect_mqtt
@@ -272,6 +272,10 @@ class Bridge:
         if writer.failed.done():
             self.counts.kafka_failures += 1
             raise writer.failed.result()
+        ended = until is not None and until.done() and not until.cancelled()
+        why = until.exception() if until is not None and ended else None
+        if isinstance(why, MqttRefusedError):
+            raise why  # some brokers close the connection with it
         if link.closed.done():
             self._readiness.waiting("mqtt", "the connection was lost")
             raise link.closed.result() or MqttError("the MQTT connection was closed")

@@ -14,7 +14,8 @@ class MqttOptions:
     ``receive_max`` is how many QoS 1 messages the server may have unacknowledged towards us.
     ``session_expiry_s`` is how long the server keeps the session after the connection.
     ``connect_timeout_s`` is how long it may take to let us in, and to answer each SUBSCRIBE and
-    UNSUBSCRIBE. ``gather_s`` is how long the socket is left alone after a look that found little.
+    UNSUBSCRIBE after the messages before them. ``gather_s`` is how long the socket is left alone
+    after a look that found little.
     """
 
     client_id: str

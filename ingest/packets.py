@@ -73,6 +73,7 @@ class PacketBuffer:
                 raise MqttError("the MQTT broker sent a malformed packet") from exc
             start += size
             if type(packet) is not publish_packet:
+                self.handed_out += bool(published)
                 _hand_out(published, on_publish)
                 on_other(packet)
                 continue

@@ -14,6 +14,8 @@ from ingest.packets import check_codes
 
 FIRST_CONTROL_ID: Final = 65_001
 """Packet ids from here on are SUBSCRIBE's and UNSUBSCRIBE's, so PUBLISH never meets them."""
+_MOST_TIMES: Final = 30
+"""How often the time of an answer may begin again."""
 
 
 class Questions:
@@ -25,7 +27,8 @@ class Questions:
         """Take what sends a packet's bytes, and how long an answer may take.
 
         ``before`` gives another thing as long as messages come, or are held back: an answer stands
-        behind those that the server sent before, and its time begins after them.
+        behind those that the server sent before, and its time begins after them. It is waited for
+        at most thirty times as long: a server that never answers may send messages all the same.
         """
         self._send = send
         self._timeout_s = timeout_s
@@ -58,13 +61,18 @@ class Questions:
         self._send(packet)
         try:
             seen = self._before()
-            while not (await asyncio.wait({answer}, timeout=self._timeout_s))[0]:
+            for _ in range(_MOST_TIMES):
+                await asyncio.wait({answer}, timeout=self._timeout_s)
+                if answer.done():
+                    return answer.result()
                 last, seen = seen, self._before()
                 if seen == last:
-                    raise MqttError("the MQTT broker did not answer in time; is it overloaded?")
-            return answer.result()
+                    break
+            raise MqttError("the MQTT broker did not answer in time; is it overloaded?")
         finally:
             self._answers.pop(packet_id, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # taken note of, also where nobody waits any more
 
     def answered(self, packet: mqtt5.SubAckPacket | mqtt5.UnsubAckPacket) -> None:
         """An answer has come; one that nobody waits for any more is dropped."""

@@ -32,7 +32,8 @@ class BridgeSettings(BaseModel):
     keep_alive_s: Annotated[int, Field(ge=2, le=65_535)] = 20
     """With nothing to send for so long, the broker is asked whether it is still there."""
     connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    """How long the broker may take to let the bridge in, and to answer each subscription."""
+    """How long the broker may take to let the bridge in, and to answer each subscription, which it
+    does after all messages that waited."""
     reconnect_max_s: Annotated[float, Field(gt=0)] = 5.0
     """Longest pause between two attempts to reach MQTT or Kafka."""
     gather_ms: Annotated[int, Field(ge=0, le=1000)] = 25

@@ -160,3 +160,12 @@ def test_a_takeover_is_told_apart_from_other_disconnects() -> None:
     assert not taken.retryable
     other = disconnect_error(mqtt5.DisconnectPacket(reason_code=codes.SERVER_SHUTTING_DOWN), "b")
     assert other.retryable
+
+
+def test_what_is_handed_out_counts_also_where_another_packet_ends_the_look() -> None:
+    buffer = PacketBuffer()
+    feed(buffer, mqtt5.PingRespPacket().write())
+    assert buffer.handed_out == 0
+    feed(buffer, publish(b"1") + mqtt5.PingRespPacket().write())
+    feed(buffer, publish(b"2"))
+    assert buffer.handed_out == 2

@@ -67,3 +67,9 @@ async def test_the_time_of_an_answer_begins_when_no_message_comes_before_it_any_
     with pytest.raises(MqttError, match="did not answer in time"):
         await questions.unsubscribe(["a"])
     assert looked == [0, 1, 2, 3, 4, 4]
+
+
+async def test_a_broker_that_sends_messages_and_never_answers_is_not_waited_for_for_ever() -> None:
+    questions = Questions(lambda _: None, 0.01, before=object)
+    with pytest.raises(MqttError, match="did not answer in time"):
+        await asyncio.wait_for(questions.unsubscribe(["a"]), 20)

@@ -69,22 +69,29 @@ class PacketBuffer:
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as exc:  # it panics, a BaseException, where text is not UTF-8
-                _hand_out(published, on_publish)
+                self._hand_out(published, on_publish)
                 raise MqttError("the MQTT broker sent a malformed packet") from exc
             start += size
             if type(packet) is not publish_packet:
-                self.handed_out += bool(published)
-                _hand_out(published, on_publish)
+                self._hand_out(published, on_publish)
                 on_other(packet)
                 continue
             published.append(packet)
             if start >= full:
-                self.handed_out += 1
-                _hand_out(published, on_publish)
+                self._hand_out(published, on_publish)
                 full = start + TOGETHER_BYTES
-        self.handed_out += bool(published)
-        _hand_out(published, on_publish)
+        self._hand_out(published, on_publish)
         self._keep(start, end)
+
+    def _hand_out(
+        self,
+        published: list[mqtt5.PublishPacket],
+        on_publish: Callable[[Sequence[mqtt5.PublishPacket]], None],
+    ) -> None:
+        if published:
+            self.handed_out += 1
+            on_publish(published[:])
+            published.clear()
 
     def _keep(self, start: int, end: int) -> None:
         """Move the unread rest to the front, of a larger buffer where its packet needs one."""
@@ -105,15 +112,6 @@ class PacketBuffer:
         if needed != room:
             self._view = memoryview(bytearray(needed))
         self._view[: len(rest)] = rest
-
-
-def _hand_out(
-    published: list[mqtt5.PublishPacket],
-    on_publish: Callable[[Sequence[mqtt5.PublishPacket]], None],
-) -> None:
-    if published:
-        on_publish(published[:])
-        published.clear()
 
 
 def packet_size(data: bytes) -> int | None:

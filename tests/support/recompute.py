@@ -222,8 +222,7 @@ async def stored_windows(
 ) -> tuple[Windows, list[Difference]]:
     """The windows of one type in InfluxDB, each merged from all its partial rows.
 
-    The differences are rows that can't be merged, as something of theirs is missing: InfluxDB
-    shows a row's fields one after the other while it is being written.
+    The differences are rows of which something is missing: InfluxDB shows half written ones.
     """
     span_ns = SPAN_MS[window] * 1_000_000
     windows: Windows = defaultdict(WindowStats)
@@ -338,9 +337,8 @@ class _Comparison:
         return self._expected[1]
 
     def _ended(self, windows: Windows) -> Windows:
-        if self._until_ms is None:
-            return windows
-        latest_ms = self._until_ms - SPAN_MS[self._window]
+        until_ms = math.inf if self._until_ms is None else self._until_ms
+        latest_ms = until_ms - SPAN_MS[self._window]
         return {key: held for key, held in windows.items() if key[1] <= latest_ms}
 
 
@@ -352,10 +350,9 @@ async def _unbelieved_times(influx: InfluxConnection, readings: list[Distinct]) 
         asked = f'SELECT "boot", "seq", "device_ts" FROM "raw"."{sort}" WHERE "device_ts" > -1 '
         for row in await query(influx, asked + 'GROUP BY "site", "device"'):
             name = (row["site"], row["device"], row["boot"], row["seq"], row["device_ts"])
-            if None in name:
-                continue  # half written
-            shift = (row["seq"] + 7919 * row["boot"]) % 1_000_000
-            times[name] = (row["time"] - shift) // 1_000_000
+            if None not in name:  # it is whole
+                shift = (row["seq"] + 7919 * row["boot"]) % 1_000_000
+                times[name] = (row["time"] - shift) // 1_000_000
     return times
 
 
